@@ -1,0 +1,39 @@
+"""Operators that meet one element of each operand: add, mul, requantize, relu, clip. Shapes broadcast as NumPy's do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tvm_wvv.quant.operators import INT8_RANGE, Add, Clip, Mul, Relu, Requantize
+from tvm_wvv.quant.parameters import add_parameters, mul_multiplier, relu_multiplier, requantize_multiplier
+from tvm_wvv.quant.requantize import requantize_by
+from tvm_wvv.reference.finish import Int8Array, centred, finish
+
+
+def add(lhs: Int8Array, rhs: Int8Array, op: Add) -> Int8Array:
+    """Both operands are raised, brought to the common scale one by one, summed, and brought to the output's."""
+    use = add_parameters(op)
+    left = requantize_by(centred(lhs, op.lhs) << use.left_shift, use.lhs)
+    right = requantize_by(centred(rhs, op.rhs) << use.left_shift, use.rhs)
+    return finish(requantize_by(left + right, use.output), op.output.zero_point, op.clamp)
+
+
+def mul(lhs: Int8Array, rhs: Int8Array, op: Mul) -> Int8Array:
+    """The product of the centred values, requantized once."""
+    product = centred(lhs, op.lhs) * centred(rhs, op.rhs)
+    return finish(requantize_by(product, mul_multiplier(op)), op.output.zero_point, op.clamp)
+
+
+def requantize_tensor(x: Int8Array, op: Requantize) -> Int8Array:
+    """The same real numbers in another int8 quantization."""
+    return finish(requantize_by(centred(x, op.input), requantize_multiplier(op)), op.output.zero_point, INT8_RANGE)
+
+
+def relu(x: Int8Array, op: Relu) -> Int8Array:
+    """Requantized, then clamped to the activation's bounds."""
+    return finish(requantize_by(centred(x, op.input), relu_multiplier(op)), op.output.zero_point, op.clamp)
+
+
+def clip(x: Int8Array, op: Clip) -> Int8Array:
+    """Held within the clamp; the quantization stays."""
+    return np.clip(x, *op.clamp).astype(np.int8)

@@ -1,0 +1,125 @@
+"""Winograd convolution stage by stage in exact integer arithmetic, for any algorithm of the catalog.
+
+    V = B (x - zero_point) for each tile;  U = G w;  M = sum over input channels of U . V;
+    sums = A M / scale;  out = requantize(sums + bias)
+
+Layouts are those of `transforms.grid.Grid`. No stage rounds before the last: A M is `scale` times the direct sums, so
+the division leaves no rest and the output is, byte for byte, that of `reference.conv.conv2d`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from tvm_wvv.quant.operators import Affine, Conv2d, Pair
+from tvm_wvv.quant.parameters import conv_multipliers
+from tvm_wvv.quant.requantize import requantize_by
+from tvm_wvv.reference.finish import Int8Array, Int32Array, WideArray, centred, finish, wrapped
+from tvm_wvv.transforms.bilinear import Algorithm
+from tvm_wvv.transforms.grid import Grid
+from tvm_wvv.transforms.matrix import IntMatrix
+from tvm_wvv.transforms.ranges import Range, WeightSums
+from tvm_wvv.transforms.straight_line import combinations_of_inputs
+
+Int16Array = NDArray[np.int16]
+
+
+def input_transform(
+    x: Int8Array, algorithm: Algorithm, zero_point: int, padding: tuple[int, int, int, int]
+) -> Int16Array:
+    """V [n, tile row, tile column, tap, c] of an int8 NHWC image; outside the image lies the zero point."""
+    grid = Grid(algorithm, x.shape, padding)
+    tiles = np.zeros((x.shape[0], *grid.tiles, algorithm.tile[0] * algorithm.tile[1], x.shape[3]), np.int64)
+    image = _padded(x, zero_point, grid)
+    (rows, columns), (m_h, m_w), (tile_h, tile_w) = grid.tiles, algorithm.m, algorithm.tile
+    for i in range(tile_h):
+        for j in range(tile_w):
+            down, along = slice(i, i + rows * m_h, m_h), slice(j, j + columns * m_w, m_w)
+            tiles[..., i * tile_w + j, :] = image[:, down, along, :]
+    return _fitting(np.einsum("tk,nabkc->nabtc", _array(algorithm.input_matrix), tiles), np.int16, "transformed inputs")
+
+
+def transform_weights(weights: Int8Array, algorithm: Algorithm) -> Int16Array:
+    """U [tap, o, c] of filters OHWI."""
+    flat = weights.astype(np.int64).reshape(weights.shape[0], -1, weights.shape[3])
+    return _fitting(np.einsum("tk,okc->toc", _array(algorithm.weight_matrix), flat), np.int16, "transformed weights")
+
+
+def tile_product(v: Int16Array, u: Int16Array) -> Int32Array:
+    """M [n, tile row, tile column, tap, o]: for each tap, products summed over the input channels."""
+    return _fitting(np.einsum("nabtc,toc->nabto", v.astype(np.int64), u.astype(np.int64)), np.int32, "sums of products")
+
+
+def output_transform(m: Int32Array, algorithm: Algorithm, size: Pair) -> Int32Array:
+    """The sums of direct convolution without bias, [n, h, w, o], cut to `size` (h, w)."""
+    batch, rows, columns, _, outputs = m.shape
+    m_h, m_w = algorithm.m
+    tiles = np.einsum("yt,nabto->nabyo", _array(algorithm.output_matrix), m.astype(np.int64))
+    scaled = _fitting(tiles, np.int32, "scaled output sums")
+    assert not (scaled % algorithm.scale).any(), f"scaled sums are no multiples of {algorithm.scale}"
+    image = (scaled // algorithm.scale).reshape(batch, rows, columns, m_h, m_w, outputs).transpose(0, 1, 3, 2, 4, 5)
+    return image.reshape(batch, rows * m_h, columns * m_w, outputs)[:, : size[0], : size[1], :]
+
+
+def winograd_requantize(sums: Int32Array, bias: Int32Array | None, op: Conv2d) -> Int8Array:
+    """The int8 output: bias, requantization, zero point, clamp, as at the end of a direct convolution."""
+    biased = wrapped(sums.astype(np.int64) if bias is None else sums.astype(np.int64) + bias)
+    return finish(requantize_by(biased, conv_multipliers(op)), op.output.zero_point, op.clamp)
+
+
+def winograd_conv2d(
+    x: Int8Array, weights: Int8Array, bias: Int32Array | None, op: Conv2d, algorithm: Algorithm
+) -> Int8Array:
+    """All stages one after the other."""
+    grid = Grid(algorithm, x.shape, op.window.padding)
+    v = input_transform(x, algorithm, op.input.zero_point, op.window.padding)
+    m = tile_product(v, transform_weights(weights, algorithm))
+    return winograd_requantize(output_transform(m, algorithm, grid.output), bias, op)
+
+
+def weight_sums(u: Int16Array, algorithm: Algorithm) -> WeightSums:
+    """What `transforms.ranges` must know of the transformed filters [tap, o, c] to bound every later stage."""
+    wide = u.astype(np.int64)
+
+    def sums(rows: IntMatrix) -> tuple[Range, ...]:
+        return tuple(pair for row in rows for pair in _signed_sums(row, wide, algorithm))
+
+    # A program's values are its inputs first, which are the sums of products here, then its own sums.
+    values, taps = combinations_of_inputs(algorithm.output_program), algorithm.taps
+    transformed = int(u.min()), int(u.max())
+    return WeightSums(transformed, sums(values[:taps]), sums(values[taps:]), sums(algorithm.output_matrix[:1]))
+
+
+def _signed_sums(row: tuple[int, ...], u: WideArray, algorithm: Algorithm) -> list[Range]:
+    """(negative, positive) coefficient sums, for each output channel, of the value sum over taps of row[t] * M[t]."""
+    # Coefficients stay far below 2^53, so that the product in double, which BLAS does fast, is exact.
+    taps, outputs, inputs = u.shape
+    by_tap = (np.array(row)[:, None] * _array(algorithm.input_matrix)).astype(np.float64)
+    cells = u.transpose(1, 2, 0).reshape(outputs * inputs, taps).astype(np.float64) @ by_tap
+    per_output = cells.reshape(outputs, -1)
+    negative, positive = np.minimum(per_output, 0).sum(axis=1), np.maximum(per_output, 0).sum(axis=1)
+    return [(int(low), int(high)) for low, high in zip(negative, positive, strict=True)]
+
+
+def _padded(x: Int8Array, zero_point: int, grid: Grid) -> WideArray:
+    """x - zero_point, zeros around it, as large as whole tiles need."""
+    top, left, _, _ = grid.padding
+    _, height, width, _ = x.shape
+    # The scale does not matter here: `centred` takes off the zero point.
+    image = centred(x, Affine(1.0, zero_point))
+    below, beyond = grid.padded[0] - top - height, grid.padded[1] - left - width
+    return np.pad(image, ((0, 0), (top, below), (left, beyond), (0, 0)))
+
+
+def _array(matrix: IntMatrix) -> WideArray:
+    return np.array(matrix, np.int64)
+
+
+def _fitting(values: WideArray, dtype: DTypeLike, what: str) -> NDArray[Any]:
+    limits = np.iinfo(dtype)
+    low, high = int(values.min()), int(values.max())
+    assert limits.min <= low and high <= limits.max, f"{what} reach [{low}, {high}], more than {limits.dtype} holds"
+    return values.astype(dtype)

@@ -1,0 +1,1 @@
+"""Exact mathematics of Winograd convolution: points, constructions, ranges, programs. Standard library only."""

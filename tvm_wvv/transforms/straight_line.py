@@ -1,0 +1,161 @@
+"""A matrix of small integers as a straight-line program of additions, subtractions and shifts.
+
+Entries are written with signed binary digits, no two of them adjacent, so a row becomes a sum of terms
++-(value << shift). Pairs of terms that several rows share, up to sign and a common shift, become values of their own,
+the most frequent first (Hartley's greedy scheme); what is left is added row by row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from tvm_wvv.transforms.matrix import IntMatrix, identity
+
+
+@dataclass(frozen=True, order=True)
+class Term:
+    """sign * (value << shift); values count the inputs first, then the sums."""
+
+    value: int
+    shift: int = 0
+    sign: int = 1
+
+    def of(self, outer: Term) -> Term:
+        """This term of a value that is itself `outer`."""
+        return Term(outer.value, outer.shift + self.shift, outer.sign * self.sign)
+
+
+@dataclass(frozen=True)
+class Program:
+    """`sums[k]` makes value inputs + k from two earlier values; `outputs` has one term for each row of the matrix."""
+
+    inputs: int
+    sums: tuple[tuple[Term, Term], ...]
+    outputs: tuple[Term, ...]
+
+    @property
+    def values(self) -> int:
+        """Inputs and sums together."""
+        return self.inputs + len(self.sums)
+
+    @property
+    def additions(self) -> int:
+        """Additions and subtractions; shifts ride along with them."""
+        return len(self.sums)
+
+
+def straight_line(factors: Sequence[IntMatrix]) -> Program:
+    """The program that applies `factors` one after the other, the first of them first."""
+    inputs = len(factors[0][0])
+    sums: list[tuple[Term, Term]] = []
+    current = [Term(value) for value in range(inputs)]
+    for factor in factors:
+        rows = [_terms(row, current) for row in factor]
+        _share(rows, sums, inputs)
+        current = [_add_up(row, sums, inputs) for row in rows]
+    return Program(inputs, tuple(sums), tuple(current))
+
+
+def run(program: Program, values: Sequence[Any], bind: Callable[[Any], Any] = lambda value: value) -> list[Any]:
+    """The outputs for `values`: of any type with +, -, << and unary minus. `bind` sees each sum as it is made."""
+    known = list(values)
+    for left, right in program.sums:
+        known.append(bind(_sum(known, left, right)))
+    return [_signed(known, term) for term in program.outputs]
+
+
+def combinations_of_inputs(program: Program) -> IntMatrix:
+    """Every input and every sum as a combination of the inputs, in the order in which they are made."""
+    rows = list(identity(program.inputs))
+    for left, right in program.sums:
+        weights = left.sign << left.shift, right.sign << right.shift
+        pairs = zip(rows[left.value], rows[right.value], strict=True)
+        rows.append(tuple(weights[0] * a + weights[1] * b for a, b in pairs))
+    return tuple(rows)
+
+
+def naive_additions(factors: Sequence[IntMatrix]) -> int:
+    """Additions row by row with nothing shared, for comparison."""
+    return sum(sum(len(_digits(entry)) for entry in row) - 1 for factor in factors for row in factor)
+
+
+def _digits(number: int) -> list[tuple[int, int]]:
+    """(shift, sign) of each signed binary digit, no two adjacent: 7 is 8 - 1, at most half the digits are not zero."""
+    found, shift = [], 0
+    while number:
+        if number & 1:
+            sign = 2 - (number & 3)
+            found.append((shift, sign))
+            number -= sign
+        number >>= 1
+        shift += 1
+    return found
+
+
+def _terms(row: Sequence[int], values: Sequence[Term]) -> list[Term]:
+    """The row's terms, each column standing for one of `values`."""
+    terms = [Term(j, *digit).of(values[j]) for j, entry in enumerate(row) for digit in _digits(entry)]
+    if not terms:
+        raise ValueError("a row of the matrix is zero: the algorithm has a product or an output that nothing feeds")
+    return sorted(terms)
+
+
+def _pattern(first: Term, second: Term) -> tuple[Term, Term]:
+    """What two terms have in common with their multiples: least shift 0, first sign +."""
+    base = min(first.shift, second.shift)
+    return Term(first.value, first.shift - base), Term(second.value, second.shift - base, first.sign * second.sign)
+
+
+def _share(rows: list[list[Term]], sums: list[tuple[Term, Term]], inputs: int) -> None:
+    """Replace pairs of terms that occur at least twice by sums of their own until none is left."""
+    while True:
+        counts = Counter(_pattern(*pair) for row in rows for pair in combinations(row, 2))
+        if not counts:
+            return
+        # Among equally frequent pairs the least is taken, so that the program is the same every time.
+        pattern = min(counts, key=lambda pair: (-counts[pair], pair))
+        if counts[pattern] < 2:
+            return
+        sums.append(pattern)
+        for row in rows:
+            _replace(row, pattern, inputs + len(sums) - 1)
+
+
+def _replace(row: list[Term], pattern: tuple[Term, Term], value: int) -> None:
+    """Put multiples of `value` in the place of every disjoint occurrence of `pattern`."""
+    while True:
+        for first, second in combinations(row, 2):
+            if _pattern(first, second) == pattern:
+                break
+        else:
+            return
+        row.remove(first)
+        row.remove(second)
+        row.append(Term(value, min(first.shift, second.shift), first.sign))
+        row.sort()
+
+
+def _add_up(row: list[Term], sums: list[tuple[Term, Term]], inputs: int) -> Term:
+    """One term that is the sum of the row. Positive terms go first, so that a negation is needed only where none is."""
+    total, *rest = sorted(row, key=lambda term: (-term.sign, term))
+    for term in rest:
+        sums.append((total, term))
+        total = Term(inputs + len(sums) - 1)
+    return total
+
+
+def _sum(known: Sequence[Any], left: Term, right: Term) -> Any:
+    if left.sign < 0 < right.sign:
+        left, right = right, left
+    first, second = _signed(known, left), _signed(known, Term(right.value, right.shift))
+    return first + second if right.sign > 0 else first - second
+
+
+def _signed(known: Sequence[Any], term: Term) -> Any:
+    value = known[term.value]
+    shifted = value << term.shift if term.shift else value
+    return shifted if term.sign > 0 else -shifted
