@@ -1,0 +1,1 @@
+"""Labelled images to measure and calibrate with: the packaged digits, Parquet files, folders of pictures."""

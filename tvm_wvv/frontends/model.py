@@ -1,0 +1,30 @@
+"""A quantized model as the passes take it: a QDQ Relax module and what its inputs and outputs mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import IRModule
+
+from tvm_wvv.quant.operators import Affine
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output of the network; `affine` is None for a tensor that is not quantized."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    affine: Affine | None
+
+
+@dataclass(frozen=True)
+class QuantModel:
+    """`name` is a C identifier made from the file's name; `sha256` is of the model file."""
+
+    name: str
+    module: IRModule
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    sha256: str

@@ -1,0 +1,65 @@
+"""Read an int8 `.tflite` model: bytes to QDQ Relax, through TVM's importer.
+
+Refused, each with one line: no TFLite file, damaged, float or hybrid, unknown operators, dynamic shapes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import tvm
+
+from tvm_wvv.errors import WvvError
+from tvm_wvv.frontends.model import QuantModel, TensorInfo
+from tvm_wvv.frontends.tflite_checks import check
+from tvm_wvv.frontends.tflite_convert import to_relax
+from tvm_wvv.frontends.tflite_file import DAMAGE, FileTensor, TfliteFile, read
+from tvm_wvv.quant.operators import Affine
+
+# What TVM's converters raise on a model that they cannot take, and flatbuffers on an options table that is damaged.
+_IMPORT_ERRORS = (tvm.error.InternalError, tvm.error.OpError, NotImplementedError, AssertionError, ArithmeticError,
+                  LookupError, *DAMAGE)  # fmt: skip
+
+
+def load(path: Path) -> QuantModel:
+    """The model in the file at `path`; its name is made from the file's."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WvvError(f"{path}: cannot be read: {error.strerror}") from error
+    return from_bytes(data, identifier(path.stem), str(path))
+
+
+def from_bytes(data: bytes, name: str, where: str) -> QuantModel:
+    """The model in `data`; `name` becomes part of C names, `where` stands in errors."""
+    file = read(data, where)
+    check(file, where)
+    try:
+        module = to_relax(file.flat)
+    except _IMPORT_ERRORS as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        raise WvvError(f"{where}: TVM's TFLite importer refuses the model: {reason}") from error
+    return QuantModel(
+        name=name,
+        module=module,
+        inputs=_infos(file, file.inputs),
+        outputs=_infos(file, file.outputs),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def identifier(text: str) -> str:
+    """A C identifier near `text`: `vww_96_int8`, `_2nd`."""
+    cleaned = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "model"
+    return cleaned if not cleaned[0].isdigit() else f"_{cleaned}"
+
+
+def _infos(file: TfliteFile, indices: tuple[int, ...]) -> tuple[TensorInfo, ...]:
+    return tuple(_info(file.tensors[i]) for i in indices)
+
+
+def _info(tensor: FileTensor) -> TensorInfo:
+    affine = Affine(tensor.scales[0], tensor.zero_points[0])
+    return TensorInfo(tensor.name, tensor.shape, tensor.dtype, affine)
