@@ -1,0 +1,1 @@
+"""From kernel calls to C text, firmware and runs on a board."""

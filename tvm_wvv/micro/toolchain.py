@@ -1,0 +1,153 @@
+"""Builds firmware, and its host twin, from the C text that the code generator gives.
+
+Takes file names with their text, and a board.  Gives the path of an ELF (or host program) in `build_dir`.
+Refuses an image that does not fit, with the bytes that are missing; a warning in any C file is an error.
+The same text gives the same bytes in any folder: no dates, no paths, a fixed order.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+from tvm_wvv.errors import WvvError
+from tvm_wvv.micro.board import Board
+from tvm_wvv.micro.process import CommandError, check, install_line
+from tvm_wvv.resources import deploy_dir
+
+GCC = "arm-none-eabi-gcc"
+HOST_CC = "cc"
+_JOBS = 2
+_FIRMWARE = ("main.c", "measure.c", "text.c", "semihosting.c", "startup_core.c", "fault.c")
+_HOST = ("main.c", "host_io.c")
+_SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+_C = (
+    "-std=c11",
+    *("-Wall", "-Wextra", "-Werror"),
+    *("-ffunction-sections", "-fdata-sections"),
+    # One byte arena holds tensors of every type in turn, which C's aliasing rules do not foresee.
+    "-fno-strict-aliasing",
+    # A fused multiply-add rounds once where the reference rounds twice.
+    "-ffp-contract=off",
+)
+
+
+def compile_commands(
+    board: Board, sources: Sequence[Path], build_dir: Path, *, optimize: str = "-O3", profile: bool = False
+) -> list[list[str]]:
+    """One command a source, in order; the object's path is the last argument."""
+    timer = [f"-DWVV_TIMER_BASE={board.timer.base:#x}u"] if board.timer else []
+    marks = ["-DWVV_PROFILE"] if profile else []
+    start = [GCC, *board.cpu.flags, optimize, *_C, *timer, *marks, *_places(build_dir)]
+    return [[*start, "-c", str(source), "-o", str(_object(source, build_dir))] for source in sources]
+
+
+def link_command(board: Board, objects: Sequence[Path], build_dir: Path, elf: Path) -> list[str]:
+    """No start files and no system calls: a heap or a file of newlib would be an undefined reference."""
+    # The board's own folder and deploy/runtime are searched for INCLUDE, after build_dir, where memory.ld is.
+    folders = [f"-L{folder}" for folder in (build_dir, deploy_dir() / "runtime")]
+    options = ["-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--fatal-warnings"]
+    script = ["-T", str(board.folder / "link.ld")]
+    return [GCC, *board.cpu.flags, *options, *folders, *script, *map(str, objects), "-o", str(elf)]
+
+
+def memory_script(board: Board) -> str:
+    """The board's memory table in the linker's language, as `INCLUDE memory.ld` of its link.ld needs it."""
+    rows = [f"  {r.name} : ORIGIN = {r.origin:#010x}, LENGTH = {r.length:#x}" for r in board.memory]
+    return "\n".join(["MEMORY", "{", *rows, "}", f"wvv_stack_bytes = {board.stack_bytes:#x};", ""])
+
+
+def build_firmware(
+    files: Mapping[str, str], board: Board, build_dir: Path, *, profile: bool = False, optimize: str = "-O3"
+) -> Path:
+    """The ELF of a model's firmware; with `profile` it counts the instructions of each layer.
+
+    `build_dir` is ours alone: its `src` and `obj` are emptied first.
+    """
+    build_dir = build_dir.resolve()
+    elf = _fresh(build_dir, "firmware.elf")
+    timer = f"timer_{board.timer.kind if board.timer else 'none'}.c"
+    runtime = [deploy_dir() / "runtime" / name for name in (*_FIRMWARE, timer)]
+    sources = [*_write(files, build_dir), *runtime, board.folder / "startup.c"]
+    (build_dir / "memory.ld").write_text(memory_script(board), encoding="ascii")
+    _check_all(compile_commands(board, sources, build_dir, optimize=optimize, profile=profile))
+    _link(link_command(board, [_object(source, build_dir) for source in sources], build_dir, elf), board, build_dir)
+    return elf
+
+
+def host_compile_commands(sources: Sequence[Path], build_dir: Path, *, sanitize: bool) -> list[list[str]]:
+    """The host twin of `compile_commands`; at -O1 a sanitizer sees more and compiles sooner."""
+    start = [HOST_CC, *(("-O1", "-g", *_SANITIZERS) if sanitize else ("-O2",)), *_C, *_places(build_dir)]
+    return [[*start, "-c", str(source), "-o", str(_object(source, build_dir))] for source in sources]
+
+
+def build_host(files: Mapping[str, str], build_dir: Path, *, sanitize: bool) -> Path:
+    """A host program of the same generated C; with `sanitize` any undefined behaviour ends it."""
+    build_dir = build_dir.resolve()
+    program = _fresh(build_dir, "host_model")
+    sources = [*_write(files, build_dir), *(deploy_dir() / "runtime" / name for name in _HOST)]
+    _check_all(host_compile_commands(sources, build_dir, sanitize=sanitize))
+    objects = [str(_object(source, build_dir)) for source in sources]
+    check([HOST_CC, *(_SANITIZERS if sanitize else ()), *objects, "-lm", "-o", str(program)])
+    return program
+
+
+def _places(build_dir: Path) -> list[str]:
+    runtime = deploy_dir() / "runtime"
+    maps = [f"-ffile-prefix-map={build_dir}=.", f"-ffile-prefix-map={deploy_dir()}=deploy"]
+    return [*maps, f"-I{build_dir / 'src'}", f"-I{runtime / 'include'}", f"-I{runtime}"]
+
+
+def _object(source: Path, build_dir: Path) -> Path:
+    """The folder's name is part of it, since generated code and runtime may share a file name."""
+    return build_dir / "obj" / f"{source.parent.name}_{source.stem}.o"
+
+
+def _fresh(build_dir: Path, product: str) -> Path:
+    """Empties what an earlier build left, so that a failed build leaves no old product behind."""
+    for folder in ("src", "obj"):
+        shutil.rmtree(build_dir / folder, ignore_errors=True)
+        (build_dir / folder).mkdir(parents=True)
+    (build_dir / product).unlink(missing_ok=True)
+    return build_dir / product
+
+
+def _write(files: Mapping[str, str], build_dir: Path) -> list[Path]:
+    """Writes all files; gives the C sources among them, sorted."""
+    for name, text in files.items():
+        assert PurePosixPath(name).name == name, f"{name}: generated files lie in one folder"
+        (build_dir / "src" / name).write_text(text, encoding="utf-8")
+    return [build_dir / "src" / name for name in sorted(files) if name.endswith(".c")]
+
+
+def _check_all(commands: Sequence[Sequence[str]]) -> None:
+    with ThreadPoolExecutor(_JOBS) as pool:
+        try:
+            list(pool.map(check, commands))
+        except CommandError as error:
+            pool.shutdown(cancel_futures=True)
+            raise _explain(error) from error
+
+
+def _explain(error: CommandError) -> Exception:
+    # Debian ships the C library's headers in a package of their own, which a recommended-less install leaves out.
+    if re.search(r"fatal error: (string|stdint|stdlib|math|stddef)\.h: No such file", str(error)):
+        return WvvError(f"{GCC}: has no C library; install it with: {install_line(GCC)}")
+    return error
+
+
+def _link(command: Sequence[str], board: Board, build_dir: Path) -> None:
+    try:
+        # INCLUDE looks into the current folder first, and a stranger's memory.ld may lie in ours.
+        check(command, cwd=build_dir)
+    except CommandError as error:
+        short = re.findall(r"region `(\w+)' overflowed by (\d+) bytes", str(error))
+        if not short:
+            raise
+        regions = " and ".join(
+            f"{missing} bytes too large for {name}, which holds {board.region(name).length}" for name, missing in short
+        )
+        raise WvvError(f"{board.name}: firmware is {regions}; take a smaller model or a larger board") from error
