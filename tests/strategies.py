@@ -81,9 +81,11 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[in
 
 
 @st.composite
-def windows(draw: Draw, size: Shape, kernel: ops.Pair, padding: str, dilated: bool = True) -> ops.Window:
+def windows(
+    draw: Draw, size: Shape, kernel: ops.Pair, padding: str, strided: bool = True, dilated: bool = True
+) -> ops.Window:
     """A window that fits an image of `size`: without padding, its dilation is such that it lies inside."""
-    strides, dilation = draw(pairs), draw(pairs) if dilated else (1, 1)
+    strides, dilation = draw(pairs) if strided else (1, 1), draw(pairs) if dilated else (1, 1)
     if padding == "VALID":
         room = [(n - 1) // max(k - 1, 1) for n, k in zip(size, kernel, strict=True)]
         return ops.Window(strides, (min(dilation[0], room[0]), min(dilation[1], room[1])))
@@ -136,10 +138,11 @@ def layers(draw: Draw, rng: np.random.Generator, data: np.ndarray, outputs: int,
 
 
 @st.composite
-def conv_models(draw: Draw, kernel: ops.Pair | None = None, dilated: bool = True, grouped: bool = False) -> SingleOp:
+def conv_models(draw: Draw, kernel: ops.Pair | None = None, dense: bool = False, grouped: bool = False) -> SingleOp:
     """CONV_2D: any stride, dilation, padding, weight scales, activation; `grouped` draws groups as well.
 
-    There is always a bias: TFLite's int8 kernel refuses a convolution without one.
+    A `dense` one has neither stride nor dilation. There is always a bias: TFLite's int8 kernel refuses a convolution
+    without one.
     """
     rng = np.random.default_rng(draw(seeds))
     image, groups = draw(images()), draw(st.integers(1, 3)) if grouped else 1
@@ -149,7 +152,7 @@ def conv_models(draw: Draw, kernel: ops.Pair | None = None, dilated: bool = True
     image = (*image[:3], image[3] * groups)
     source, output, weights, bias, tensors, activation = draw(layers(rng, data, outputs, 0, biased=True))
     padding = draw(st.sampled_from(("SAME", "VALID")))
-    window = draw(windows(image[1:3], size, padding, dilated))
+    window = draw(windows(image[1:3], size, padding, strided=not dense, dilated=not dense))
     op = ops.Conv2d(source, output, weights, window, activation_clamp(activation, output))
     result = activation_tensor("output", output_shape(image, size, window, outputs), output)
     model = single(
@@ -160,7 +163,7 @@ def conv_models(draw: Draw, kernel: ops.Pair | None = None, dilated: bool = True
 
 
 @st.composite
-def depthwise_models(draw: Draw, dilated: bool = True) -> SingleOp:
+def depthwise_models(draw: Draw) -> SingleOp:
     """DEPTHWISE_CONV_2D with multipliers 1 to 3."""
     rng = np.random.default_rng(draw(seeds))
     image, multiplier = draw(images()), draw(st.integers(1, 3))
@@ -168,7 +171,7 @@ def depthwise_models(draw: Draw, dilated: bool = True) -> SingleOp:
     data = rng.integers(-128, 128, (1, *size, outputs), dtype=np.int8)
     source, output, weights, bias, tensors, activation = draw(layers(rng, data, outputs, 3, biased=False))
     padding = draw(st.sampled_from(("SAME", "VALID")))
-    window = draw(windows(image[1:3], size, padding, dilated))
+    window = draw(windows(image[1:3], size, padding))
     op = ops.DepthwiseConv2d(source, output, weights, window, multiplier, activation_clamp(activation, output))
     result = activation_tensor("output", output_shape(image, size, window, outputs), output)
     model = single(

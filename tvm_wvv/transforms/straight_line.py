@@ -61,7 +61,7 @@ def straight_line(factors: Sequence[IntMatrix]) -> Program:
 
 
 def run(program: Program, values: Sequence[Any], bind: Callable[[Any], Any] = lambda value: value) -> list[Any]:
-    """The outputs for `values`: of any type with +, -, << and unary minus. `bind` sees each sum as it is made."""
+    """The outputs for `values`: of any type with +, -, unary minus and products with ints. `bind` sees each sum as it is made."""
     known = list(values)
     for left, right in program.sums:
         known.append(bind(_sum(known, left, right)))
@@ -157,5 +157,6 @@ def _sum(known: Sequence[Any], left: Term, right: Term) -> Any:
 
 def _signed(known: Sequence[Any], term: Term) -> Any:
     value = known[term.value]
-    shifted = value << term.shift if term.shift else value
+    # A product, because shifting a negative number to the left is undefined in C; compilers shift all the same.
+    shifted = value * (1 << term.shift) if term.shift else value
     return shifted if term.sign > 0 else -shifted

@@ -1,0 +1,88 @@
+"""Programs compute their matrix, whatever it is, with few additions."""
+
+from __future__ import annotations
+
+import pytest
+from algorithms import ALL, F4, F4C
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tvm_wvv.transforms.catalog import F2
+from tvm_wvv.transforms.matrix import chain, identity
+from tvm_wvv.transforms.straight_line import combinations_of_inputs, naive_additions, run, straight_line
+
+
+@st.composite
+def matrices(draw, columns=None):
+    width = columns or draw(st.integers(1, 6))
+    row = st.lists(st.integers(-9, 9), min_size=width, max_size=width).filter(any).map(tuple)
+    return tuple(draw(st.lists(row, min_size=1, max_size=6)))
+
+
+def product(matrix, vector):
+    return [sum(entry * value for entry, value in zip(row, vector, strict=True)) for row in matrix]
+
+
+@given(matrix=matrices(), data=st.data())
+def test_a_program_equals_its_matrix(matrix, data):
+    count = len(matrix[0])
+    vector = data.draw(st.lists(st.integers(-1000, 1000), min_size=count, max_size=count))
+    program = straight_line((matrix,))
+    assert run(program, vector) == product(matrix, vector)
+    assert program.additions <= naive_additions((matrix,))
+
+
+@given(first=matrices(), data=st.data())
+def test_factors_run_one_after_the_other(first, data):
+    second = data.draw(matrices(columns=len(first)))
+    vector = list(range(1, len(first[0]) + 1))
+    assert run(straight_line((first, second)), vector) == product(second, product(first, vector))
+
+
+@pytest.mark.parametrize("algorithm", ALL, ids=str)
+def test_transforms_equal_their_matrices(algorithm):
+    for program, matrix in (
+        (algorithm.input_program, algorithm.input_matrix),
+        (algorithm.output_program, algorithm.output_matrix),
+    ):
+        columns = [run(program, [int(k == j) for k in range(program.inputs)]) for j in range(program.inputs)]
+        assert tuple(zip(*columns, strict=True)) == matrix
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "input_additions", "output_additions"), [(F2, 32, 24), (F4, 144, 100), (F4C, 110, 104)], ids=str
+)
+def test_counts_of_additions(algorithm, input_additions, output_additions):
+    assert algorithm.input_program.additions == input_additions
+    assert algorithm.output_program.additions == output_additions
+
+
+def test_separable_factors_take_fewer_additions_than_the_whole_matrix():
+    assert F4.input_program.additions < straight_line((chain(F4.input_factors),)).additions
+    assert naive_additions(F4.input_factors) == 216
+
+
+def test_every_sum_is_bound_once_and_in_order():
+    seen = []
+    run(F2.input_program, list(range(16)), lambda value: seen.append(value) or value)
+    assert len(seen) == F2.input_program.additions
+
+
+@given(matrix=matrices())
+def test_combinations_say_what_every_value_is(matrix):
+    program = straight_line((matrix,))
+    rows = combinations_of_inputs(program)
+    assert rows[: program.inputs] == identity(program.inputs)
+    vector = [10**k for k in range(program.inputs)]
+    seen = []
+    run(program, vector, lambda value: seen.append(value) or value)
+    assert product(rows[program.inputs :], vector) == seen
+
+
+def test_programs_are_the_same_every_time():
+    assert straight_line(F4C.input_factors) == straight_line(F4C.input_factors)
+
+
+def test_a_row_of_zeros_is_refused():
+    with pytest.raises(ValueError, match="a row of the matrix is zero"):
+        straight_line((((1, 2), (0, 0)),))

@@ -1,0 +1,1 @@
+"""TensorIR of each operator and each Winograd stage, unscheduled."""

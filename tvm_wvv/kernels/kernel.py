@@ -1,0 +1,19 @@
+"""A kernel: what is computed (TensorIR, unscheduled) and the constants that were prepared for it offline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """`func` takes buffers in the order inputs, constants, output; `name` is the stem of its C name."""
+
+    name: str
+    func: tirx.PrimFunc
+    constants: tuple[np.ndarray, ...] = ()

@@ -1,0 +1,92 @@
+"""The last stage of convolutions and dense layers: bias, requantization, zero point, clamp; block `requantize`.
+
+One multiplier stands in the code as immediates; multipliers of channels are read from constants. Where the sums are
+proved small and every multiplier is below a half, the constants are prepared so that little is left to compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tvm
+from tvm import te
+
+from tvm_wvv.kernels.fixed_point import (
+    SHORT_BOUND,
+    clamped,
+    finish,
+    int32,
+    requantize,
+    requantize_by,
+    requantize_short,
+    shift_left,
+    wrapping_add,
+)
+from tvm_wvv.quant.fixed_point import Multiplier
+from tvm_wvv.quant.operators import Pair
+from tvm_wvv.quant.requantize import per_channel
+
+# With the zero point (8 bits) raised by the right shift, half a unit and |high| < 2^30 the sum stays in 32 bits.
+_SHORT_RIGHT = range(1, 23)
+
+
+@dataclass(frozen=True)
+class OutputStage:
+    """int32 sums to int8, channels on the last axis. `bound` is the proved limit of |sum + bias|."""
+
+    bias: np.ndarray
+    multipliers: tuple[Multiplier, ...]
+    zero_point: int
+    clamp: Pair
+    bound: int
+
+    @property
+    def single(self) -> bool:
+        """Whether every channel has the same multiplier."""
+        return len(set(self.multipliers)) == 1
+
+    @property
+    def short(self) -> bool:
+        """Whether the short form of requantization is proved for every channel."""
+        return self.bound < SHORT_BOUND and all(-one.shift in _SHORT_RIGHT for one in _normal(self.multipliers))
+
+    @property
+    def constants(self) -> tuple[np.ndarray, ...]:
+        """The bias, and what else the stage reads for each channel."""
+        return tuple(self._named_constants().values())
+
+    def placeholders(self) -> list[te.Tensor]:
+        """One for each constant, in their order."""
+        return [te.placeholder(array.shape, "int32", name) for name, array in self._named_constants().items()]
+
+    def _named_constants(self) -> dict[str, np.ndarray]:
+        if self.single:
+            return {"bias": self.bias}
+        mantissas, shifts = per_channel(_normal(self.multipliers))
+        lefts, rights = np.maximum(shifts, 0), np.maximum(-shifts, 0)
+        if self.short:
+            roundings = (1 << rights >> 1) + (self.zero_point << rights)
+            return {"bias": self.bias, "mantissas": mantissas, "roundings": roundings.astype(np.int32), "rights": rights}
+        masks = ((np.int64(1) << rights) - 1).astype(np.int32)
+        return {"bias": self.bias, "mantissas": mantissas, "lefts": lefts, "rights": rights, "masks": masks}
+
+    def of(self, sums: te.Tensor, operands: Sequence[te.Tensor]) -> te.Tensor:
+        """The `requantize` stage on `sums`; `operands` are the `placeholders`."""
+        return te.compute(sums.shape, lambda *at: self._value(sums[at], [one[at[-1]] for one in operands]), "requantize")
+
+    def _value(self, acc: tvm.ir.Expr, constants: Sequence[tvm.ir.Expr]) -> tvm.ir.Expr:
+        bias, *rest = constants
+        # Where the bound fits, no sum can pass it, for the bias is itself the sum of some input: all zeros.
+        total = acc + bias if self.bound < 1 << 31 else wrapping_add(acc, bias)
+        if self.single:
+            return finish(requantize(total, self.multipliers[0], self.bound), self.zero_point, self.clamp)
+        if not self.short:
+            return finish(requantize_by(total, *rest), self.zero_point, self.clamp)
+        return clamped(requantize_short(shift_left(total, int32(1)), *rest), self.clamp)
+
+
+def _normal(multipliers: Sequence[Multiplier]) -> list[Multiplier]:
+    # Zero, and a shift that moves every bit out on the left, give zero; this form of it keeps the short form open.
+    return [one if one.mantissa and one.shift <= 31 else Multiplier(0, -1) for one in multipliers]

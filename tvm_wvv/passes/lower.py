@@ -1,0 +1,124 @@
+"""Replace integer operators and Winograd stages by calls of TensorIR kernels.
+
+Before:  `wvv.*` operators, int8 between layers.
+After:   one flat list of `call_tir`, weights prepared offline, kernels scheduled for the target. A reshape stays
+         `relax.reshape`: it moves no byte. The attribute `layers` of `main` says which layer a variable belongs to.
+On Cortex-M the stages of one Winograd layer become one kernel, so that only strips of tile rows are ever held.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import tvm
+from tvm import IRModule, relax
+
+from tvm_wvv.kernels.dispatch import kernel_of
+from tvm_wvv.kernels.kernel import Kernel
+from tvm_wvv.passes import integer_ops
+from tvm_wvv.passes.options import Target
+from tvm_wvv.passes.stage_kernels import merged_kernel, stage_kernel
+from tvm_wvv.passes.stages import STAGES
+from tvm_wvv.quant.operators import Reshape
+from tvm_wvv.schedules import cortex_m, x86
+
+_SCHEDULES = {"cortex_m": cortex_m.schedule, "x86": x86.schedule}
+
+
+@tvm.transform.module_pass(opt_level=0, name="LowerIntegerOps")
+class LowerIntegerOps:
+    """For one target."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    def transform_module(self, mod: IRModule, _ctx: tvm.transform.PassContext) -> IRModule:
+        """The module of kernel calls."""
+        return _Lowering(self.target, mod["main"]).module()
+
+
+class _Lowering:
+    """One walk over `main`, from variables of the integer graph to variables of kernel calls."""
+
+    def __init__(self, target: Target, main: relax.Function) -> None:
+        self.main, self.target = main, target
+        self.builder = relax.BlockBuilder()
+        self.new: dict[relax.Expr, relax.Expr] = {param: param for param in main.params}
+        self.layers: dict[str, str] = {}
+
+    def module(self) -> IRModule:
+        bindings = [binding for block in self.main.body.blocks for binding in block.bindings]
+        with self.builder.function("main", list(self.main.params)):
+            with self.builder.dataflow():
+                for group in _groups(bindings, merge=self.target == "cortex_m"):
+                    self._lower(group)
+                result = self.builder.emit_output(self._mapped(self.main.body.body))
+            self.builder.emit_func_output(result)
+        module = self.builder.get()
+        module["main"] = module["main"].with_attr("layers", self.layers)
+        return module
+
+    def _lower(self, group: Sequence[relax.Binding]) -> None:
+        last = group[-1]
+        if not integer_ops.is_integer_op(last.value):
+            self.new[last.var] = self._mapped(last.value)
+            return
+        node, layer = integer_ops.read(last.value), integer_ops.layer_of(last.value)
+        if isinstance(node, Reshape):
+            call = relax.op.reshape(self._mapped(last.value.args[0]), list(node.shape))
+        else:
+            call = self._call(group, layer)
+        variable = self.builder.emit(call, name_hint=last.var.name)
+        self.layers[variable.name] = layer
+        self.new[last.var] = variable
+
+    def _call(self, group: Sequence[relax.Binding], layer: str) -> relax.Call:
+        """The kernel call of one operator or of one merged group of stages."""
+        kernel = _kernel(group)
+        func = _SCHEDULES[self.target](kernel.func).with_attr("wvv.kernel", kernel.name)
+        function = self.builder.add_func(func, kernel.name)
+        data = [self._mapped(arg) for arg in integer_ops.split_args(group[0].value)[0]]
+        constants = [relax.const(array, str(array.dtype)) for array in kernel.constants]
+        return relax.call_tir(function, [*data, *constants], out_ty=group[-1].var.ty)
+
+    def _mapped(self, expr: relax.Expr) -> relax.Expr:
+        if isinstance(expr, relax.Tuple):
+            return relax.Tuple([self._mapped(field) for field in expr.fields])
+        return self.new.get(expr, expr) if isinstance(expr, relax.Var) else expr
+
+
+def _groups(bindings: Sequence[relax.Binding], merge: bool) -> Iterator[list[relax.Binding]]:
+    """Each binding by itself; with `merge`, the stages of one layer together."""
+
+    def key(numbered: tuple[int, relax.Binding]) -> object:
+        number, binding = numbered
+        staged = merge and integer_ops.is_integer_op(binding.value) and _is_stage(binding.value)
+        return integer_ops.layer_of(binding.value) if staged else number
+
+    for _, group in groupby(enumerate(bindings), key):
+        yield [binding for _, binding in group]
+
+
+def _is_stage(call: relax.Call) -> bool:
+    return isinstance(integer_ops.read(call), STAGES)
+
+
+def _kernel(group: Sequence[relax.Binding]) -> Kernel:
+    calls = [binding.value for binding in group]
+    nodes = [integer_ops.read(call) for call in calls]
+    arguments = [integer_ops.split_args(call) for call in calls]
+    shapes = [[integer_ops.shape_of(arg) for arg in data] for data, _ in arguments]
+    constants = [[arg.value.numpy() for arg in rest] for _, rest in arguments]
+    first = nodes[0]
+    if not isinstance(first, STAGES):
+        return kernel_of(first, shapes[0], constants[0])
+    if len(group) == 1:
+        return stage_kernel(first, shapes[0][0], constants[0])
+    return merged_kernel([node for node in nodes if isinstance(node, STAGES)], shapes[0][0], constants)
+
+
+def identifier(name: str) -> str:
+    """A C identifier near a layer's name."""
+    return re.sub(r"\W+", "_", name, flags=re.ASCII)

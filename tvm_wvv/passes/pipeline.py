@@ -1,0 +1,87 @@
+"""The way of a network from QDQ Relax to kernel calls, as one list to read from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tvm import IRModule, ir
+
+from tvm_wvv.frontends.model import QuantModel, TensorInfo
+from tvm_wvv.passes import integer_ops
+from tvm_wvv.passes.choose import Choice, ConvSite, Refusal, choose
+from tvm_wvv.passes.expose_layers import ExposeLayers
+from tvm_wvv.passes.fuse_qdq import FuseQdq
+from tvm_wvv.passes.lower import LowerIntegerOps
+from tvm_wvv.passes.lowered import LayerReport, Lowered
+from tvm_wvv.passes.options import Options, Target
+from tvm_wvv.passes.report_layers import constant_bytes, report_layers
+from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
+from tvm_wvv.passes.spec import parse_layer_specs, parse_spec
+from tvm_wvv.quant.operators import Affine, Conv2d
+
+
+def lower(model: QuantModel, options: Options, target: Target) -> Lowered:
+    """Kernel calls for `target`, and a report of each layer."""
+    integer = _run([FuseQdq()], model.module)
+    decisions = decide(integer, options)
+    passes: list[Any] = [
+        *([ExposeLayers()] if options.every_layer else []),
+        RewriteWinograd(decisions),
+        LowerIntegerOps(target),
+    ]
+    module = _run(passes, integer)
+    reports = report_layers(integer, decisions, constant_bytes(module))
+    outputs = _layer_outputs(integer) if options.every_layer else model.outputs
+    return Lowered(model.name, module, reports, model.inputs, outputs, model.sha256)
+
+
+def explain(model: QuantModel, options: Options) -> tuple[LayerReport, ...]:
+    """What `lower` would do, layer by layer, for Cortex-M."""
+    return lower(model, options, "cortex_m").layers
+
+
+def _run(passes: Sequence[Any], module: IRModule) -> IRModule:
+    for one in passes:
+        module = one(module)
+    return module
+
+
+def decide(integer: IRModule, options: Options) -> dict[str, Choice | Refusal]:
+    """What is done with each convolution, by layer name; empty where Winograd is off."""
+    calls = convolutions(integer)
+    own = parse_layer_specs(options.layers, tuple(calls))
+    decisions = {}
+    for name, call in calls.items():
+        spec = own.get(name, parse_spec(options.winograd))
+        decision = choose(site_of(call), spec)
+        if decision is not None:
+            decisions[name] = decision
+    return decisions
+
+
+def convolutions(integer: IRModule) -> Mapping[str, ir.Call]:
+    """Every conv2d call by its layer's name."""
+    bindings = [binding for block in integer["main"].body.blocks for binding in block.bindings]
+    calls = [binding.value for binding in bindings if integer_ops.is_integer_op(binding.value)]
+    return {integer_ops.layer_of(call): call for call in calls if isinstance(integer_ops.read(call), Conv2d)}
+
+
+def site_of(call: ir.Call) -> ConvSite:
+    """A convolution as plain data, for `choose`."""
+    op = integer_ops.read(call)
+    assert isinstance(op, Conv2d), f"{op} is no convolution"
+    return ConvSite(op, integer_ops.shape_of(call.args[0]), call.args[1].value.numpy())
+
+
+def _layer_outputs(integer: IRModule) -> tuple[TensorInfo, ...]:
+    bindings = [binding for block in integer["main"].body.blocks for binding in block.bindings]
+    calls = [binding.value for binding in bindings if integer_ops.is_integer_op(binding.value)]
+    return tuple(_output_info(call) for call in calls)
+
+
+def _output_info(call: ir.Call) -> TensorInfo:
+    affine = getattr(integer_ops.read(call), "output", None)
+    return TensorInfo(
+        integer_ops.layer_of(call), integer_ops.shape_of(call), "int8", affine if isinstance(affine, Affine) else None
+    )

@@ -1,0 +1,1 @@
+"""How the kernels run on a target: loops, strips, microkernels."""
