@@ -22,7 +22,7 @@ from tvm_wvv.passes.options import Target
 from tvm_wvv.passes.stage_kernels import merged_kernel, stage_kernel
 from tvm_wvv.passes.stages import STAGES
 from tvm_wvv.quant.operators import Reshape
-from tvm_wvv.schedules import cortex_m, x86
+from tvm_wvv.schedules import cortex_m, winograd, x86
 
 _SCHEDULES = {"cortex_m": cortex_m.schedule, "x86": x86.schedule}
 
@@ -77,7 +77,9 @@ class _Lowering:
     def _call(self, group: Sequence[relax.Binding], layer: str) -> relax.Call:
         """The kernel call of one operator or of one merged group of stages."""
         kernel = _kernel(group)
-        func = _SCHEDULES[self.target](kernel.func).with_attr("wvv.kernel", kernel.name)
+        # Only Winograd stages come in groups, and only for Cortex-M.
+        schedule = winograd.schedule if len(group) > 1 else _SCHEDULES[self.target]
+        func = schedule(kernel.func).with_attr("wvv.kernel", kernel.name)
         function = self.builder.add_func(func, kernel.name)
         data = [self._mapped(arg) for arg in integer_ops.split_args(group[0].value)[0]]
         constants = [relax.const(array, str(array.dtype)) for array in kernel.constants]

@@ -15,7 +15,7 @@ from tvm.s_tir.schedule import LoopRV, SBlockRV
 from tvm_wvv.schedules.blocks import annotation, block_names, extent, greatest_divisor, one_shape
 from tvm_wvv.schedules.register_tile import finish, tile
 
-# The last taps of a longer unrolled body would save less than one instruction in thirty.
+# Unrolling further would save less than one instruction in thirty.
 _TAPS_UNROLLED = 4
 # A 3x3 or 4x4 window in full: its taps then differ only in the offsets of their loads.
 _WINDOW_UNROLLED = 16
@@ -39,9 +39,7 @@ def schedule(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 def _conv(sch: s_tir.Schedule) -> None:
     sums, out = sch.get_sblock("conv"), sch.get_sblock("requantize")
-    import os
-    pixels = int(os.environ.get("PX","0")) or greatest_divisor(extent(sch, sch.get_loops(out)[-2]), 2)
-    made = tile(sch, sums, out, pixels, int(os.environ.get("CX","0")) or annotation(sch, sums, "channel_block"))
+    made = tile(sch, sums, out, _pixels(sch, out), annotation(sch, sums, "channel_block"))
     *rows, columns, channels = made.taps
     if annotation(sch, sums, "row_run"):
         run, before = sch.fuse(columns, channels), rows
@@ -53,18 +51,21 @@ def _conv(sch: s_tir.Schedule) -> None:
 
 def _dense(sch: s_tir.Schedule) -> None:
     sums, out = sch.get_sblock("dense"), sch.get_sblock("requantize")
-    pixels = greatest_divisor(extent(sch, sch.get_loops(out)[0]), 2)
-    made = tile(sch, sums, out, pixels, annotation(sch, sums, "channel_block"))
+    made = tile(sch, sums, out, _pixels(sch, out), annotation(sch, sums, "channel_block"))
     rounds, step = sch.split(made.taps[0], [None, greatest_divisor(extent(sch, made.taps[0]), _TAPS_UNROLLED)])
     finish(sch, made, [rounds], [step])
 
 
 def _depthwise(sch: s_tir.Schedule) -> None:
     sums, out = sch.get_sblock("depthwise"), sch.get_sblock("requantize")
-    pixels = greatest_divisor(extent(sch, sch.get_loops(out)[-2]), 2)
-    made = tile(sch, sums, out, pixels, annotation(sch, sums, "multiplier"))
+    made = tile(sch, sums, out, _pixels(sch, out), annotation(sch, sums, "multiplier"))
     window = extent(sch, made.taps[0]) * extent(sch, made.taps[1])
     finish(sch, made, made.taps, made.taps if window <= _WINDOW_UNROLLED else ())
+
+
+def _pixels(sch: s_tir.Schedule, out: SBlockRV) -> int:
+    """Two neighbours share each load of a weight; a row of odd length has one left over, and goes one by one."""
+    return greatest_divisor(extent(sch, sch.get_loops(out)[-2]), 2)
 
 
 def _one_by_one(sums_name: str, out_name: str) -> Callable[[s_tir.Schedule], None]:
@@ -89,7 +90,7 @@ def _softmax(sch: s_tir.Schedule) -> None:
 
 def _strip(sch: s_tir.Schedule) -> None:
     """Padding row by row: the strip under one output row instead of the whole image."""
-    batch, row, *_ = sch.get_loops(sch.get_sblock("requantize"))
+    _, row, *_ = sch.get_loops(sch.get_sblock("requantize"))
     pad = sch.get_sblock("pad")
     sch.compute_at(pad, row, preserve_unit_loops=True)
     _fill_and_copy(sch, pad, sch.get_loops(pad)[2:])

@@ -1,7 +1,7 @@
 """Sums kept in registers: a tile of pixels x channels is summed over all taps, then requantized at once.
 
-Of two pixels and four channels, six loads feed eight products; the eight sums, the inputs and the pointers just fill the
-14 registers of a Cortex-M. The loops of a tile are unrolled, so that C sees its sums as scalars.
+Of two pixels and four channels, six loads feed eight products; the eight sums, the inputs and the pointers just fill
+the 14 registers of a Cortex-M. The loops of a tile are unrolled, so that C sees its sums as scalars.
 """
 
 from __future__ import annotations
