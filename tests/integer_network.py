@@ -1,4 +1,4 @@
-"""Run a module of integer operators with the NumPy oracle, layer by layer: what the passes mean, without TVM's kernels."""
+"""Run a module of integer operators with the NumPy oracle, layer by layer: what the passes mean, without kernels."""
 
 from __future__ import annotations
 

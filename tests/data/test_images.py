@@ -127,7 +127,7 @@ class TestParquet:
 class TestFolder:
     @staticmethod
     def make(root: Path, counts: dict[str, int]) -> list[np.ndarray]:
-        made = []
+        made: list[np.ndarray] = []
         for name, count in counts.items():
             (root / name).mkdir(parents=True)
             for i in range(count):

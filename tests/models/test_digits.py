@@ -24,7 +24,8 @@ def model_bytes() -> bytes:
 def run(model: bytes, images: np.ndarray) -> np.ndarray:
     """Output bytes of the reference kernels, one image at a time."""
     module, _ = interpreter_module()
-    interpreter = module.Interpreter(model_content=model, experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF)
+    reference = module.OpResolverType.BUILTIN_REF
+    interpreter = module.Interpreter(model_content=model, experimental_op_resolver_type=reference)
     interpreter.allocate_tensors()
     source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     outputs = []

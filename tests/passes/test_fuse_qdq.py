@@ -1,4 +1,4 @@
-"""From a `.tflite` file to integer operators: the attributes are the file's, and the bytes those of TFLite's kernels."""
+"""From a `.tflite` file to integer operators: attributes are the file's, bytes are those of TFLite's kernels."""
 
 from __future__ import annotations
 

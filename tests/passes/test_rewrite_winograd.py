@@ -1,4 +1,4 @@
-"""The Winograd rewrite: which stages stand in the graph, which layers stay, and that the stages mean the convolution."""
+"""The Winograd rewrite: which stages stand in the graph, which layers stay, and what the stages compute."""
 
 from __future__ import annotations
 
