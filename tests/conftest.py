@@ -50,7 +50,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, Mapping[str, str]],
             place.mkdir(parents=True)
             for name, text in files.items():
                 (place / name).write_text(text, encoding="utf-8")
-        assert sorted(path.name for path in place.iterdir()) == sorted(files), f"{folder}: other files; --update-golden?"
+        assert sorted(p.name for p in place.iterdir()) == sorted(files), f"{folder}: other files; --update-golden?"
         for name, text in files.items():
             assert (place / name).read_text(encoding="utf-8") == text, f"{folder}/{name} differs; --update-golden?"
 

@@ -1,0 +1,122 @@
+"""Print `tvmgen_<name>.h` and `.c`: the interface in microTVM's shape and the flat list of kernel calls behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tvm_wvv.micro.aot import Copy, Invoke, Port, Program, Skip
+from tvm_wvv.micro.c_names import comment
+from tvm_wvv.micro.emit_model import size_macro
+from tvm_wvv.micro.storage import Place
+
+_STRING = """
+#include <string.h>
+"""
+
+
+def interface_header(program: Program) -> str:
+    """Sizes, one structure of pointers for the inputs and one for the outputs, and the function that runs the model."""
+    name, upper = program.name, program.name.upper()
+    sizes = "".join(f"#define {size_macro(name, port)} {port.bytes}\n" for port in (*program.inputs, *program.outputs))
+    return f"""#ifndef TVMGEN_{upper}_H_
+#define TVMGEN_{upper}_H_
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+/* Bytes of each tensor, of the largest kernel's scratch, and of the arena that holds scratch and tensors between. */
+{sizes}#define TVMGEN_{upper}_WORKSPACE_SIZE {program.workspace_bytes}
+#define TVMGEN_{upper}_ARENA_SIZE {program.arena_bytes}
+
+{_structure("inputs", name, program.inputs)}
+{_structure("outputs", name, program.outputs)}
+/* Runs the model once; 0 on success. Inputs are only read. Inputs and outputs must not overlap, and each pointer must
+ * be aligned for its element type. Not reentrant: the arena is static. */
+int32_t tvmgen_{name}_run(struct tvmgen_{name}_inputs* inputs, struct tvmgen_{name}_outputs* outputs);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def run_source(program: Program) -> str:
+    """The arena and the calls."""
+    name, upper = program.name, program.name.upper()
+    copies = any(isinstance(step, Copy) for step in program.steps)
+    return f"""#include "tvmgen_{name}.h"
+{_STRING if copies else ""}
+#include "{name}_kernels.h"
+#include "{name}_weights.h"
+
+#ifdef WVV_PROFILE
+#include "wvv_model.h"
+#else
+#define wvv_layer_mark(layer) ((void)0)
+#endif
+{_arena(upper) if program.arena_bytes else ""}
+int32_t tvmgen_{name}_run(struct tvmgen_{name}_inputs* inputs, struct tvmgen_{name}_outputs* outputs) {{
+  wvv_layer_mark(WVV_LAYER_START);
+{_body(program)}  return 0;
+}}
+"""
+
+
+def _arena(upper: str) -> str:
+    return f"""
+/* A project may place the arena, for example WVV_ARENA as a section attribute for tightly coupled memory. */
+#ifndef WVV_ARENA
+#define WVV_ARENA
+#endif
+static WVV_ARENA _Alignas(16) uint8_t arena[TVMGEN_{upper}_ARENA_SIZE];
+"""
+
+
+def _structure(kind: str, name: str, ports: Sequence[Port]) -> str:
+    fields = "".join(f"  void* {port.name}; {comment(port.tensor)}\n" for port in ports)
+    return f"struct tvmgen_{name}_{kind} {{\n{fields}}};\n"
+
+
+def _body(program: Program) -> str:
+    """Calls with a comment at each layer's first and a mark after each layer's last, in the order of the program."""
+    lines: list[str] = []
+    layer: int | None = None
+    for step in program.steps:
+        following = None if isinstance(step, Copy) else step.layer
+        if following != layer:
+            lines += [] if layer is None else [f"wvv_layer_mark({layer}u);"]
+            lines += [] if following is None else [comment(program.layers[following])]
+            layer = following
+        lines += _statements(program, step)
+    lines += [] if layer is None else [f"wvv_layer_mark({layer}u);"]
+    return "".join(f"  {line}\n" for line in lines)
+
+
+def _statements(program: Program, step: Invoke | Skip | Copy) -> list[str]:
+    match step:
+        case Skip():
+            return []
+        case Copy():
+            target = program.outputs[step.output].name
+            return [f"memcpy(outputs->{target}, {_pointer(program, step.source)}, {step.bytes}u);"]
+    pointers = [_pointer(program, place) for place in step.arguments]
+    if step.workspace is not None:
+        pointers.append(f"arena + {step.workspace}")
+    return [f"{step.function}({', '.join(pointers)});"]
+
+
+def _pointer(program: Program, place: Place) -> str:
+    match place.region:
+        case "input":
+            return f"inputs->{program.inputs[place.number].name}"
+        case "output":
+            return f"outputs->{program.outputs[place.number].name}"
+        case "weight":
+            return place.name
+    # Through void*, because tensors of every type share the bytes of the arena.
+    return f"(void*)(arena + {place.number})"

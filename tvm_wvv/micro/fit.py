@@ -1,0 +1,53 @@
+"""Does a network fit a board? Answered from its sizes alone, before anything is built or written."""
+
+from __future__ import annotations
+
+from tvm_wvv.errors import WvvError
+from tvm_wvv.micro.board import Board
+from tvm_wvv.micro.network import Network
+from tvm_wvv.report.text import label
+
+# Start-up code, kernels and libgcc helpers of the smallest network; a larger one is found out by the linker.
+_CODE_BYTES = 8 * 1024
+
+
+def check_fit(network: Network, board: Board) -> None:
+    """Refuse a network whose arena, buffers and stack exceed the RAM, or whose weights exceed the flash."""
+    _check_ram(network, board)
+    _check_flash(network, board)
+
+
+def _check_ram(network: Network, board: Board) -> None:
+    beside = network.port_bytes + board.stack_bytes
+    needed, held = network.emitted.arena_bytes + beside, board.region("ram").length
+    if needed <= held:
+        return
+    peak = network.peak
+    raise WvvError(
+        f"{board.name}: arena needs {_kib(network.emitted.arena_bytes)} "
+        f"(and inputs, outputs and stack {_kib(beside)}), ram holds {_kib(held)}: {needed - held} bytes short; "
+        f"peak is at {label(peak.layer)} "
+        f"(in {_bare(peak.input_bytes)} + scratch {_bare(peak.workspace_bytes)} + out {_kib(peak.output_bytes)}); "
+        "take a board with more RAM or a smaller network"
+    )
+
+
+def _check_flash(network: Network, board: Board) -> None:
+    needed, held = network.emitted.weight_bytes + _CODE_BYTES, board.region("code").length
+    if needed <= held:
+        return
+    largest = max(network.lowered.layers, key=lambda layer: layer.weight_bytes)
+    raise WvvError(
+        f"{board.name}: weights need {_kib(network.emitted.weight_bytes)} (and code about {_kib(_CODE_BYTES)}), "
+        f"flash holds {_kib(held)}: {needed - held} bytes short; most are in {label(largest.name)} "
+        f"({largest.algorithm}, {_kib(largest.weight_bytes)}); --winograd off keeps weights smallest"
+    )
+
+
+def _kib(size: int) -> str:
+    return f"{_bare(size)} KiB"
+
+
+def _bare(size: int) -> str:
+    """Rounded up, so that what is needed never looks smaller than what is there."""
+    return f"{-(-size // 1024)}"

@@ -1,0 +1,11 @@
+"""How long work tells how far it has come, without knowing who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[str, int, int], None]  # the stage in words, how much is done, of how much
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Listens to nothing."""

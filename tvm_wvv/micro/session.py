@@ -1,0 +1,98 @@
+"""From what a user names (a model or an archive, options, a board) to a compiled network and to something that runs it.
+
+Refuses, before any long work: names that stand for nothing, unknown boards, compile options for what is compiled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tvm_wvv import models
+from tvm_wvv.errors import WvvError
+from tvm_wvv.frontends import tflite
+from tvm_wvv.micro import archive
+from tvm_wvv.micro.board import X86, Board, load_board
+from tvm_wvv.micro.firmware_cache import firmware
+from tvm_wvv.micro.fit import check_fit
+from tvm_wvv.micro.network import Network, compiled, of_archive, with_whole_names
+from tvm_wvv.micro.progress import Progress, silent
+from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, Runner
+from tvm_wvv.passes import pipeline
+from tvm_wvv.passes.options import Options
+
+REFERENCE = "reference"
+"""The pseudo board of TFLite's reference kernels."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One model or archive under one set of options."""
+
+    path: Path
+    options: Options
+    progress: Progress = silent
+
+    @property
+    def is_archive(self) -> bool:
+        # By its name too: a damaged archive must be called one, not a bad model.
+        return self.path.suffix == ".tar" or archive.is_archive(self.path)
+
+    def network(self) -> Network:
+        """Its C text and figures."""
+        if self.is_archive:
+            return of_archive(self.path)
+        return compiled(self.path, self.options, self.progress)
+
+    def runner(self, board_name: str) -> Runner:
+        """What runs it on a board, on `x86` or on the `reference` kernels."""
+        if board_name == REFERENCE:
+            runner = self.reference()
+            if runner is None:
+                raise WvvError(f"{self.path}: holds no model for the reference kernels; name the .tflite instead")
+            return runner
+        if board_name == X86:
+            return self._on_host()
+        return self._on_board(load_board(board_name))
+
+    def reference(self) -> OnReference | None:
+        """The reference kernels on the same model; None for an archive, which does not hold it."""
+        if self.is_archive:
+            return None
+        from tvm_wvv.reference.golden import Golden
+
+        model = tflite.load(self.path)
+        return OnReference(Golden(self.path.read_bytes()), model.inputs, model.outputs)
+
+    def _on_board(self, board: Board) -> OnBoard:
+        network = self.network()
+        check_fit(network, board)
+        self.progress("build firmware", 0, 1)
+        elf = firmware(network.files, board, profile=False)
+        self.progress("build firmware", 1, 1)
+        return OnBoard(board, elf, network.inputs, network.outputs)
+
+    def _on_host(self) -> OnHost:
+        """TVM's LLVM back end on the model lowered for this host, or on the module that an archive holds."""
+        from tvm_wvv.micro.in_process import InProcess
+
+        if self.is_archive:
+            lowered = self.network().lowered
+        else:
+            lowered = pipeline.lower(tflite.load(self.path), self.options, "x86")
+        return OnHost(InProcess(lowered), lowered.inputs, lowered.outputs)
+
+
+def open_session(named: str, options: Options, progress: Progress = silent) -> Session:
+    """The session of what a user named: a word of `models`, a .tflite file, or an archive."""
+    path = models.packaged(named) or Path(named)
+    if path.is_dir():
+        raise WvvError(f"{named}: is a folder, need a .tflite file, an archive of wvv compile, or the word digits")
+    if not path.exists():
+        raise WvvError(f"{named}: no such file; need a .tflite file, an archive of wvv compile, or the word digits")
+    session = Session(path, options, progress)
+    if not session.is_archive:
+        return replace(session, options=with_whole_names(path, options, progress))
+    if options != Options():
+        raise WvvError(f"{named}: is compiled already, too late for --winograd and --layer; name its .tflite instead")
+    return session

@@ -1,0 +1,102 @@
+"""Move what a kernel allocates for itself out of it: small buffers to the stack, the rest into one caller's workspace.
+
+Before:  `AllocBuffer` statements anywhere (blocks lowered, shapes constant).
+After:   all buffers stand at the head of the body; large ones are views of `workspace` at 16-byte offsets, and those
+         that never hold data at the same time share bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tvm
+from tvm import tirx
+from tvm.tirx.stmt import AllocBuffer, DeclBuffer, SeqStmt, Stmt
+
+from tvm_wvv.micro.statements import buffer_bytes, children, rebuild
+from tvm_wvv.plan.memory import Tensor, pack
+
+# A tile of 6x6 int32 (144 bytes) stays on the stack, where the C compiler can hold it in registers; a row does not.
+STACK_BYTES = 256
+
+_undefined = tvm.get_global_func("tirx.analysis.UndefinedVars")
+
+
+@dataclass(frozen=True)
+class Hoisted:
+    """`workspace` is the pointer that the body needs as a parameter, None where it needs no bytes."""
+
+    body: Stmt
+    workspace: tirx.Var | None
+    workspace_bytes: int
+
+
+@dataclass(frozen=True)
+class _Allocation:
+    """A buffer that is used, and the statements (numbered as they stand) from its first use to its last."""
+
+    buffer: tirx.Buffer
+    first: int
+    last: int
+
+    @property
+    def bytes(self) -> int:
+        return buffer_bytes(self.buffer)
+
+
+def hoist(body: Stmt) -> Hoisted:
+    """Take every allocation out of `body`."""
+    found: list[_Allocation] = []
+    _collect(body, 0, found)
+    large = [a for a in found if a.bytes > STACK_BYTES]
+    # At the head, because unrolling a loop around a declaration would declare the same name twice.
+    head: list[Stmt] = [AllocBuffer(a.buffer) for a in found if a.bytes <= STACK_BYTES]
+    rest = _without_allocations(body)
+    if not large:
+        return Hoisted(SeqStmt([*head, rest]) if head else rest, None, 0)
+    plan = pack([Tensor(str(n), a.bytes, a.first, a.last) for n, a in enumerate(large)])
+    workspace = tirx.Var("workspace", tvm.ir.PointerType(tvm.ir.PrimType("uint8")))
+    views = _views(large, [plan.offsets[str(n)] for n in range(len(large))], workspace, plan.total_bytes)
+    return Hoisted(SeqStmt([*views, *head, rest]), workspace, plan.total_bytes)
+
+
+def _views(large: Sequence[_Allocation], offsets: Sequence[int], workspace: tirx.Var, total_bytes: int) -> list[Stmt]:
+    """`workspace` as bytes, then each buffer as a typed view of it."""
+    octets = tirx.decl_buffer((total_bytes,), "uint8", "workspace_bytes")
+    views: list[Stmt] = [DeclBuffer(octets, data=workspace)]
+    for allocation, offset in zip(large, offsets, strict=True):
+        address = tirx.call_intrin("handle", "tirx.reinterpret", tirx.address_of(octets[offset]))
+        views.append(DeclBuffer(allocation.buffer, data=address))
+    return views
+
+
+def _without_allocations(stmt: Stmt) -> Stmt:
+    if isinstance(stmt, AllocBuffer):
+        return tirx.Evaluate(tirx.const(0, "int32"))
+    return rebuild(stmt, _without_allocations)
+
+
+def _collect(stmt: Stmt, start: int, found: list[_Allocation]) -> int:
+    """Add the allocations inside `stmt` to `found`; returns the number after the last statement.
+
+    A loop that uses a buffer counts as a whole. Nothing survives from one round of a loop to the next in a buffer that
+    is allocated inside it, so such a buffer lives only from its first to its last use in one round.
+    """
+    inside = children(stmt)
+    spans: list[tuple[int, int]] = []
+    end = start
+    for child in inside:
+        begin, end = end, _collect(child, end, found)
+        spans.append((begin, end - 1))
+    for place, child in enumerate(inside):
+        if isinstance(child, AllocBuffer):
+            later = zip(inside[place + 1 :], spans[place + 1 :], strict=True)
+            users = [span for sibling, span in later if _uses(sibling, child.buffer)]
+            if users:
+                found.append(_Allocation(child.buffer, users[0][0], users[-1][1]))
+    return end if inside else start + 1
+
+
+def _uses(stmt: Stmt, buffer: tirx.Buffer) -> bool:
+    return any(var.same_as(buffer) for var in _undefined(stmt, []))

@@ -1,0 +1,1 @@
+"""Decisions under budgets: memory packing and the choice of algorithms."""
