@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from algorithms import ALL, F4C, F4X1
@@ -64,7 +65,8 @@ def test_any_changed_entry_is_noticed(data, field):
     changed_row = tuple(entry + (k == column) for k, entry in enumerate(matrix[row]))
     changed = (*matrix[:row], changed_row, *matrix[row + 1 :])
     value = changed if place is None else (*whole[:place], changed, *whole[place + 1 :])
-    assert not computes_convolution(replace(F2, **{field: value}))
+    fields: dict[str, Any] = {field: value}
+    assert not computes_convolution(replace(F2, **fields))
 
 
 def test_a_wrong_scale_is_noticed():

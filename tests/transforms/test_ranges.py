@@ -35,7 +35,7 @@ def test_input_range_is_that_of_the_widest_tap_or_sum(algorithm):
 
 def test_f2_inputs_stay_below_1021():
     assert input_range(F2, (-255, 255)) == (-1020, 1020)
-    assert input_range(F2, (-128, 127)) == (-510, 510)
+    assert input_range(F2, (-128, 127)) == (-512, 510)
 
 
 def test_real_f4_leaves_int16_only_in_its_weights():

@@ -7,8 +7,8 @@ bias offline. Padding holds z, so that it adds nothing. Where the window never l
 from __future__ import annotations
 
 import numpy as np
-import tvm
 from tvm import te
+from tvm.ir import Expr
 
 from tvm_wvv.kernels.kernel import Kernel, Shape
 from tvm_wvv.kernels.output_stage import OutputStage
@@ -16,8 +16,6 @@ from tvm_wvv.kernels.weights import blocked, channel_block, folded_bias, sum_bou
 from tvm_wvv.kernels.windows import output_size, padded
 from tvm_wvv.quant.operators import Conv2d, DepthwiseConv2d
 from tvm_wvv.quant.parameters import conv_multipliers
-
-Expr = tvm.ir.Expr
 
 
 def conv2d(op: Conv2d, x_shape: Shape, weights: np.ndarray, bias: np.ndarray | None) -> Kernel:
@@ -28,7 +26,7 @@ def conv2d(op: Conv2d, x_shape: Shape, weights: np.ndarray, bias: np.ndarray | N
     x = te.placeholder(x_shape, "int8", "x")
     w = te.placeholder((outputs // block, kernel_h, kernel_w, inputs, block), "int8", "weights")
     source = padded(x, op.window, op.input.zero_point)
-    ry, rx, rc = (te.reduce_axis((0, size), name) for size, name in zip(weights.shape[1:], ("ry", "rx", "rc")))
+    ry, rx, rc = _reduce_axes(weights.shape[1:])
     (stride_h, stride_w), (dilation_h, dilation_w) = op.window.strides, op.window.dilation
 
     def at(n: Expr, row: Expr, column: Expr, o: Expr) -> Expr:
@@ -37,11 +35,9 @@ def conv2d(op: Conv2d, x_shape: Shape, weights: np.ndarray, bias: np.ndarray | N
         return _sum_of_products(value, w[o // block, ry, rx, rc, o % block], [ry, rx, rc])
 
     shape = (x_shape[0], *output_size(x_shape, (kernel_h, kernel_w), op.window), outputs)
-    # What a schedule must know of the layout: which taps lie in one run of bytes, and whether all pixels do.
+    # For schedules: the taps of a window's row lie in one run of bytes.
     row_run = dilation_w == 1 and inputs == x_shape[3]
-    flat = (kernel_h, kernel_w) == (1, 1) and shape[:3] == tuple(int(size) for size in source.shape[:3])
-    attrs = {"channel_block": block, "row_run": row_run, "flat": flat}
-    sums = te.compute(shape, at, name="conv", attrs=attrs)
+    sums = te.compute(shape, at, name="conv", attrs={"channel_block": block, "row_run": row_run})
     return _kernel("conv2d", [x, w], sums, _output_stage(op, weights, bias), blocked(weights, block))
 
 
@@ -51,7 +47,7 @@ def depthwise_conv2d(op: DepthwiseConv2d, x_shape: Shape, weights: np.ndarray, b
     x = te.placeholder(x_shape, "int8", "x")
     w = te.placeholder(taps.shape, "int8", "weights")
     source = padded(x, op.window, op.input.zero_point)
-    ry, rx = (te.reduce_axis((0, size), name) for size, name in zip(taps.shape[:2], ("ry", "rx")))
+    ry, rx = _reduce_axes(taps.shape[:2])
     (stride_h, stride_w), (dilation_h, dilation_w) = op.window.strides, op.window.dilation
 
     def at(n: Expr, row: Expr, column: Expr, o: Expr) -> Expr:
@@ -62,6 +58,10 @@ def depthwise_conv2d(op: DepthwiseConv2d, x_shape: Shape, weights: np.ndarray, b
     sums = te.compute(shape, at, name="depthwise", attrs={"multiplier": op.multiplier})
     stage = _output_stage(op, np.moveaxis(taps, 2, 0), bias)
     return _kernel("depthwise_conv2d", [x, w], sums, stage, np.ascontiguousarray(taps))
+
+
+def _reduce_axes(sizes: Shape) -> list[te.IterVar]:
+    return [te.reduce_axis((0, size), name) for size, name in zip(sizes, ("ry", "rx", "rc"), strict=False)]
 
 
 def _sum_of_products(value: Expr, weight: Expr, axes: list[te.IterVar]) -> Expr:

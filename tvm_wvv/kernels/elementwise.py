@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import tvm
 from tvm import te
+from tvm.ir import Expr
 
 from tvm_wvv.kernels.fixed_point import clamped, finish, int32, requantize, shift_left
 from tvm_wvv.kernels.indices import broadcast_index
@@ -14,7 +14,6 @@ from tvm_wvv.kernels.kernel import Kernel, Shape
 from tvm_wvv.quant.operators import INT8_RANGE, Add, Affine, Clip, Mul, Relu, Requantize
 from tvm_wvv.quant.parameters import add_parameters, mul_multiplier, relu_multiplier, requantize_multiplier
 
-Expr = tvm.ir.Expr
 # The greatest |q - zero_point| of int8 values.
 _CENTRED_BOUND = 255
 

@@ -1,4 +1,4 @@
-"""The one requantization as TIR expressions: an int32 sum to another scale in two rounding steps, as `quant.requantize`.
+"""The one requantization as TIR: an int32 sum to another scale in two rounding steps, as `quant.requantize` does.
 
     high = floor((acc * 2^left * mantissa + 2^30) / 2^31)        halves up
     y    = high / 2^right                                        nearest, halves away from zero
@@ -9,21 +9,20 @@ give the same bits, and none of their steps overflows:
     high = floor((2 * acc * 2^left * mantissa + 2^31) / 2^32)    the upper word of one product
     y    = (high - [high < 0] + 2^(right - 1)) >> right          for right >= 1
 
-TVM 0.27 asks for three precautions. `high` is written out at each use, since its bound analysis stops on a `Let`. Shifts
-to the left are opaque: as a product, TVM would carry them through the cast to 64 bits and multiply twice; as a shift of
-signed numbers, C would leave them undefined. And what is read at run time enters as a plain operand, because bounds that
-TVM derives from variable shifts are wrong, and let it drop a rounding or a clamp.
+TVM 0.27 asks for three precautions. `high` is written out at each use, since its bound analysis stops on a `Let`.
+Shifts to the left are opaque: as a product, TVM would carry them through the cast to 64 bits and multiply twice; as a
+shift of signed numbers, C would leave them undefined. And what is read at run time enters as a plain operand, for the
+bounds that TVM derives from variable shifts are wrong, and let it drop a rounding or a clamp.
 """
 
 from __future__ import annotations
 
-import tvm
 from tvm import te, tirx
+from tvm.ir import Expr
 
 from tvm_wvv.quant.fixed_point import MANTISSA_BITS, Multiplier
 from tvm_wvv.quant.operators import Pair
 
-Expr = tvm.ir.Expr
 # Below this, doubling a sum keeps it in 32 bits, and so does adding half of any right shift's unit to it.
 SHORT_BOUND = 1 << 30
 
@@ -43,11 +42,9 @@ def clamped(value: Expr, clamp: Pair) -> Expr:
     return tirx.Cast("int8", tirx.min(tirx.max(value, int32(clamp[0])), int32(clamp[1])))
 
 
-# The greatest value, by comparison: TVM's C generator keeps the operands of `max` in variables, and takes such a copy for
-# the running maximum itself even after that was stored anew.
-greatest = te.comm_reducer(
-    lambda a, b: tirx.Select(a > b, a, b), lambda dtype: tvm.tirx.min_value(dtype), name="greatest"
-)
+# The greatest value, by comparison: TVM's C generator keeps operands of `max` in variables, and goes on using the copy
+# of a running maximum after that was stored anew.
+greatest = te.comm_reducer(lambda a, b: tirx.Select(a > b, a, b), tirx.min_value, name="greatest")
 
 
 def requantize(acc: Expr, multiplier: Multiplier, bound: int | None = None) -> Expr:

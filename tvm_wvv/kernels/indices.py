@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import tvm
+from tvm.ir import Expr
 
 from tvm_wvv.kernels.kernel import Shape
-
-Expr = tvm.ir.Expr
 
 
 def ravel(index: Sequence[Expr], shape: Shape) -> Expr:

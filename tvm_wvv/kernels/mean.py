@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 
-import tvm
 from tvm import te
+from tvm.ir import Expr
 
 from tvm_wvv.kernels.fixed_point import finish, int32, requantize
 from tvm_wvv.kernels.kernel import Kernel, Shape
 from tvm_wvv.quant.operators import INT8_RANGE, Mean
 from tvm_wvv.quant.parameters import mean_multiplier
-
-Expr = tvm.ir.Expr
 
 
 def mean(op: Mean, x_shape: Shape) -> Kernel:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import tvm
 from tvm import te
+from tvm.ir import Expr
 
 from tvm_wvv.kernels.fixed_point import (
     SHORT_BOUND,
@@ -65,18 +65,24 @@ class OutputStage:
         if self.single:
             return {"bias": self.bias}
         mantissas, shifts = per_channel(_normal(self.multipliers))
+        always = {"bias": self.bias, "mantissas": mantissas}
         lefts, rights = np.maximum(shifts, 0), np.maximum(-shifts, 0)
         if self.short:
             roundings = (1 << rights >> 1) + (self.zero_point << rights)
-            return {"bias": self.bias, "mantissas": mantissas, "roundings": roundings.astype(np.int32), "rights": rights}
+            return always | {"roundings": roundings.astype(np.int32), "rights": rights}
         masks = ((np.int64(1) << rights) - 1).astype(np.int32)
-        return {"bias": self.bias, "mantissas": mantissas, "lefts": lefts, "rights": rights, "masks": masks}
+        return always | {"lefts": lefts, "rights": rights, "masks": masks}
 
     def of(self, sums: te.Tensor, operands: Sequence[te.Tensor]) -> te.Tensor:
         """The `requantize` stage on `sums`; `operands` are the `placeholders`."""
-        return te.compute(sums.shape, lambda *at: self._value(sums[at], [one[at[-1]] for one in operands]), "requantize")
 
-    def _value(self, acc: tvm.ir.Expr, constants: Sequence[tvm.ir.Expr]) -> tvm.ir.Expr:
+        def at(*index: Expr) -> Expr:
+            return self.value(sums[index], [one[index[-1]] for one in operands])
+
+        return te.compute(sums.shape, at, name="requantize")
+
+    def value(self, acc: Expr, constants: Sequence[Expr]) -> Expr:
+        """One output from its sum; `constants` are those of its channel."""
         bias, *rest = constants
         # Where the bound fits, no sum can pass it, for the bias is itself the sum of some input: all zeros.
         total = acc + bias if self.bound < 1 << 31 else wrapping_add(acc, bias)

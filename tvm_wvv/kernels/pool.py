@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tvm
 from tvm import te, tirx
+from tvm.ir import Expr
 
 from tvm_wvv.kernels.fixed_point import clamped, greatest, int32
 from tvm_wvv.kernels.kernel import Kernel, Shape
 from tvm_wvv.kernels.windows import inside, output_size
 from tvm_wvv.quant.operators import AveragePool, MaxPool, Window
-
-Expr = tvm.ir.Expr
 
 
 def average_pool(op: AveragePool, x_shape: Shape) -> Kernel:

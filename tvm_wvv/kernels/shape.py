@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-import tvm
 from tvm import te, tirx
+from tvm.ir import Expr
 
 from tvm_wvv.kernels.fixed_point import clamped
 from tvm_wvv.kernels.indices import ravel, unravel
 from tvm_wvv.kernels.kernel import Kernel, Shape
 from tvm_wvv.quant.operators import INT8_RANGE, Concat, Pad, Reshape
-
-Expr = tvm.ir.Expr
 
 
 def pad(op: Pad, x_shape: Shape) -> Kernel:

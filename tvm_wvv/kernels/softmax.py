@@ -1,6 +1,7 @@
-"""int8 softmax over the last axis in TFLite's fixed-point arithmetic: a table of exponentials, sums, one reciprocal a row.
+"""int8 softmax over the last axis in TFLite's fixed-point arithmetic: a table of exponentials, one reciprocal a row.
 
-Stages `peak`, `total`, `headroom`, `half`, `newton0`.., `softmax`; `quant.softmax` explains the numbers and makes the table.
+Stages `peak`, `total`, `headroom`, `half`, `newton0` and on, `softmax`. `quant.softmax` explains the numbers and makes
+the table.
 """
 
 from __future__ import annotations
@@ -8,15 +9,14 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import tvm
 from tvm import te, tirx
+from tvm.ir import Expr
 
 from tvm_wvv.kernels.fixed_point import clamped, greatest, high_multiply, int32
 from tvm_wvv.kernels.kernel import Kernel, Shape
 from tvm_wvv.quant.operators import INT8_RANGE, Softmax
 from tvm_wvv.quant.softmax import NEWTON_SLOPE, NEWTON_START, NEWTON_STEPS, ONE_Q0, ONE_Q2, SUM_BITS, exp_table
 
-Expr = tvm.ir.Expr
 _OUTPUT_BITS = 8  # the output has scale 2^-8
 
 
@@ -25,10 +25,10 @@ def softmax(op: Softmax, x_shape: Shape) -> Kernel:
     rows, size = x_shape[:-1], x_shape[-1]
     x, table = te.placeholder(x_shape, "int8", "x"), te.placeholder((256,), "int32", "exponentials")
     j, k, bit = te.reduce_axis((0, size), "j"), te.reduce_axis((0, size), "k"), te.reduce_axis((0, 32), "bit")
-    peak = te.compute(rows, lambda *r: greatest(x[(*r, j)].astype("int32"), axis=j), name="peak")
+    peak = te.compute(rows, lambda *r: greatest(x[_at(r, j)].astype("int32"), axis=j), name="peak")
 
     def exponential(r: tuple[Expr, ...], place: Expr) -> Expr:
-        return table[peak[r] - x[(*r, place)].astype("int32")]
+        return table[peak[r] - x[_at(r, place)].astype("int32")]
 
     total = te.compute(rows, lambda *r: te.sum(_without_sum_bits(exponential(r, k)), axis=k), name="total")
     # Leading zeros as a count of the powers of two above the sum: C has no portable operator for them.
@@ -46,6 +46,10 @@ def softmax(op: Softmax, x_shape: Shape) -> Kernel:
 
     out = te.compute(x_shape, value, name="softmax")
     return Kernel(op.op, te.create_prim_func([x, table, out]), (np.array(exp_table(op), np.int32),))
+
+
+def _at(row: tuple[Expr, ...], place: Expr) -> tuple[Expr, ...]:
+    return (*row, place)
 
 
 def _without_sum_bits(exponential: Expr) -> Expr:

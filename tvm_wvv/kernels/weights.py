@@ -1,4 +1,4 @@
-"""What convolutions and dense layers prepare offline: the order of their weights, their biases, the range of their sums.
+"""What convolutions and dense layers prepare offline: the order of weights, biases, the range of their sums.
 
 Weights come as a matrix or filter with the output channel first.
 """
@@ -13,7 +13,7 @@ INT8_LEAST, INT8_GREATEST = -128, 127
 def channel_block(outputs: int) -> int:
     """How many output channels share one load of the input: 4, 2 or 1, a divisor of `outputs`.
 
-    Four sums of two neighbouring pixels are as many as the registers of a Cortex-M hold.
+    Four sums for each of two pixels, with what feeds them, are as many as the registers of a Cortex-M hold.
     """
     return next(block for block in (4, 2, 1) if outputs % block == 0)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tvm
 from tvm import te, tirx
+from tvm.ir import Expr
 
 from tvm_wvv.quant.operators import Pair, Window
-
-Expr = tvm.ir.Expr
 
 
 def output_size(x_shape: tuple[int, ...], size: Pair, window: Window) -> Pair:

@@ -16,7 +16,6 @@ from tvm_wvv.kernels import winograd_blocks as blocks
 from tvm_wvv.kernels.blocks import Shape, intermediate, primitive
 from tvm_wvv.kernels.kernel import Kernel
 from tvm_wvv.kernels.output_stage import OutputStage
-from tvm_wvv.kernels.weights import channel_block
 from tvm_wvv.quant.operators import Conv2d, Pair
 from tvm_wvv.quant.parameters import conv_multipliers
 from tvm_wvv.reference.winograd import weight_sums
@@ -26,6 +25,8 @@ from tvm_wvv.transforms.ranges import INT8, stage_ranges
 
 Padding = tuple[int, int, int, int]
 _ANY_SUM = 1 << 31
+# How many outputs share one load of V, at best: four for each of two tiles fill the registers of a Cortex-M.
+_WEIGHT_RUNS = (4, 2, 1)
 
 
 def input_transform(algorithm: Algorithm, x_shape: Shape, zero_point: int, padding: Padding) -> Kernel:
@@ -106,7 +107,7 @@ def _image(x: tirx.Buffer, grid: Grid, value: int) -> tirx.Buffer:
 def _packed(u: np.ndarray) -> np.ndarray:
     """[tap, o, c] as [tap, o / block, c, block]: the inner loop reads the weights of a few outputs in one run."""
     taps, outputs, channels = u.shape
-    width = channel_block(outputs)
+    width = next(width for width in _WEIGHT_RUNS if outputs % width == 0)
     return np.ascontiguousarray(u.reshape(taps, outputs // width, width, channels).transpose(0, 1, 3, 2))
 
 
@@ -128,7 +129,7 @@ def _buffers(stage: OutputStage) -> dict[str, tuple[Shape, str]]:
 
 def _requantize(sums: tirx.Buffer, constants: Sequence[tirx.Buffer], out: tirx.Buffer, stage: OutputStage) -> None:
     blocks.elementwise(
-        "requantize", sums, out, lambda value, o: stage._value(value, [one[o] for one in constants]), constants
+        "requantize", sums, out, lambda value, o: stage.value(value, [one[o] for one in constants]), constants
     )
 
 

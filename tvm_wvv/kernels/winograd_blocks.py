@@ -75,8 +75,13 @@ def output_transform(m: tirx.Buffer, y: tirx.Buffer, algorithm: Algorithm) -> No
             T.buffer_store(y, _divided(value, algorithm.scale), [n, row * m_h + k // m_w, column * m_w + k % m_w, o])
 
 
-def elementwise(name: str, source: tirx.Buffer, out: tirx.Buffer, value: Callable[[Expr, tirx.Var], Expr],
-                operands: Sequence[tirx.Buffer] = ()) -> None:
+def elementwise(
+    name: str,
+    source: tirx.Buffer,
+    out: tirx.Buffer,
+    value: Callable[[Expr, tirx.Var], Expr],
+    operands: Sequence[tirx.Buffer] = (),
+) -> None:
     """out = value(source, o) for each pixel of `out`; `source` may be larger. `operands` are read at [o]."""
     batch, height, width, outputs = _shape(out)
     with block(name, n=batch, h=height, w=width, o=outputs) as (n, h, w, o):

@@ -20,14 +20,16 @@ from tvm_wvv.transforms.catalog import ALGORITHMS, ARITHMETICS, Variant
 from tvm_wvv.transforms.grid import Grid
 from tvm_wvv.transforms.ranges import INT8, StageRanges, stage_ranges
 
-# Instructions on a Cortex-M4, fitted to counts of our kernels on QEMU (GCC 12 at -O3; 1 to 64 channels, images of 4x4 to
-# 32x32): within 15 % for channels in fours and even rows. Elsewhere the direct kernel needs more than estimated.
+# Instructions on a Cortex-M4, fitted to counts of our kernels on QEMU (GCC 12 at -O3; images of 4x4 to 32x32): within
+# 5 % for 16 to 64 channels and even widths. On odd widths and few channels direct kernels need up to 40 % more than
+# this, so that `auto` errs towards direct; with one or two input channels up to 15 % less, hence the margin.
 _PER_MAC, _PER_DIRECT_OUTPUT = 1.91, 30.0
 _PER_PRODUCT = 1.9
 # Input transform: loads, additions and stores, half as much again for what spills and for padding.
 _PER_INPUT_STEP = 1.5
 # Output transform: each sum of products is zeroed, stored and loaded; each output is divided, requantized and stored.
 _PER_OUTPUT_TAP, _PER_WINOGRAD_OUTPUT = 5.0, 15.0
+_MARGIN = 0.95
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _cheapest(site: ConvSite) -> Choice | Refusal:
 
 def _if_it_pays(site: ConvSite, choice: Choice) -> Choice | Refusal:
     direct, winograd = direct_instructions(site), winograd_instructions(site, choice.variant.algorithm)
-    if winograd < direct:
+    if winograd < _MARGIN * direct:
         return choice
     outputs, _, _, inputs = site.weights.shape
     return Refusal(

@@ -16,7 +16,6 @@ from tvm_wvv.passes import integer_ops
 from tvm_wvv.passes.qdq_patterns import FORMS
 from tvm_wvv.passes.qdq_reader import Match, Reading, Values, read
 
-
 _QDQ = ("relax.quantize", "relax.dequantize")
 
 

@@ -13,8 +13,12 @@ from tvm import s_tir, tirx
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from tvm_wvv.schedules.blocks import annotation, block_names, extent, greatest_divisor, one_shape
-from tvm_wvv.schedules.register_tile import finish, tile
+from tvm_wvv.schedules.register_tile import Tile, finish, tile
+from tvm_wvv.schedules.strip import fill_and_copy, strip
 
+# Tiles whose sums, inputs and pointers fit into registers, best first. GCC 12 gives them 1.8, 2.0, 2.2 and 2.5
+# instructions a product (-O3, Cortex-M4, unrolled as here).
+_CHANNELS_OF_PIXELS = {2: 4, 3: 2, 5: 2, 1: 4}
 # Unrolling further would save less than one instruction in thirty.
 _TAPS_UNROLLED = 4
 # A 3x3 or 4x4 window in full: its taps then differ only in the offsets of their loads.
@@ -29,9 +33,9 @@ def schedule(func: tirx.PrimFunc) -> tirx.PrimFunc:
     if stages:
         _RULES[stages[0]](sch)
         if "pad" in names:
-            _strip(sch)
+            strip(sch, sch.get_loops(sch.get_sblock("requantize"))[1])
     elif names == ["pad"]:
-        _pad(sch)
+        fill_and_copy(sch, sch.get_loops(sch.get_sblock("pad")))
     elif len(names) == 1 and one_shape(func):
         sch.fuse(*sch.get_loops(sch.get_sblock(names[0])))
     return sch.mod["main"]
@@ -39,21 +43,25 @@ def schedule(func: tirx.PrimFunc) -> tirx.PrimFunc:
 
 def _conv(sch: s_tir.Schedule) -> None:
     sums, out = sch.get_sblock("conv"), sch.get_sblock("requantize")
-    made = tile(sch, sums, out, _pixels(sch, out), annotation(sch, sums, "channel_block"))
+    made = tile(sch, sums, out, *_tile_sizes(sch, sums, out))
     *rows, columns, channels = made.taps
     if annotation(sch, sums, "row_run"):
         run, before = sch.fuse(columns, channels), rows
     else:
         run, before = channels, [*rows, columns]
-    rounds, step = sch.split(run, [None, greatest_divisor(extent(sch, run), _TAPS_UNROLLED)])
-    finish(sch, made, [*before, rounds], [step])
+    _sum_along(sch, made, before, run)
 
 
 def _dense(sch: s_tir.Schedule) -> None:
     sums, out = sch.get_sblock("dense"), sch.get_sblock("requantize")
-    made = tile(sch, sums, out, _pixels(sch, out), annotation(sch, sums, "channel_block"))
-    rounds, step = sch.split(made.taps[0], [None, greatest_divisor(extent(sch, made.taps[0]), _TAPS_UNROLLED)])
-    finish(sch, made, [rounds], [step])
+    made = tile(sch, sums, out, *_tile_sizes(sch, sums, out))
+    _sum_along(sch, made, [], made.taps[0])
+
+
+def _sum_along(sch: s_tir.Schedule, made: Tile, before: Sequence[LoopRV], run: LoopRV) -> None:
+    """The innermost taps lie in one `run` of bytes: a few of them in each round."""
+    rounds, step = sch.split(run, [None, greatest_divisor(extent(sch, run), _TAPS_UNROLLED)])
+    finish(sch, made, [*before, rounds], [step])
 
 
 def _depthwise(sch: s_tir.Schedule) -> None:
@@ -63,9 +71,15 @@ def _depthwise(sch: s_tir.Schedule) -> None:
     finish(sch, made, made.taps, made.taps if window <= _WINDOW_UNROLLED else ())
 
 
+def _tile_sizes(sch: s_tir.Schedule, sums: SBlockRV, out: SBlockRV) -> tuple[int, int]:
+    pixels = _pixels(sch, out)
+    return pixels, greatest_divisor(annotation(sch, sums, "channel_block"), _CHANNELS_OF_PIXELS[pixels])
+
+
 def _pixels(sch: s_tir.Schedule, out: SBlockRV) -> int:
-    """Two neighbours share each load of a weight; a row of odd length has one left over, and goes one by one."""
-    return greatest_divisor(extent(sch, sch.get_loops(out)[-2]), 2)
+    """How many neighbours share each load of a weight: a divisor of the row's length, so that none is left over."""
+    columns = extent(sch, sch.get_loops(out)[-2])
+    return next(pixels for pixels in _CHANNELS_OF_PIXELS if columns % pixels == 0)
 
 
 def _one_by_one(sums_name: str, out_name: str) -> Callable[[s_tir.Schedule], None]:
@@ -86,27 +100,6 @@ def _softmax(sch: s_tir.Schedule) -> None:
     if rows:
         for name in reversed(block_names(sch)[:-1]):
             sch.compute_at(sch.get_sblock(name), rows[-1])
-
-
-def _strip(sch: s_tir.Schedule) -> None:
-    """Padding row by row: the strip under one output row instead of the whole image."""
-    _, row, *_ = sch.get_loops(sch.get_sblock("requantize"))
-    pad = sch.get_sblock("pad")
-    sch.compute_at(pad, row, preserve_unit_loops=True)
-    _fill_and_copy(sch, pad, sch.get_loops(pad)[2:])
-
-
-def _pad(sch: s_tir.Schedule) -> None:
-    pad = sch.get_sblock("pad")
-    _fill_and_copy(sch, pad, sch.get_loops(pad))
-
-
-def _fill_and_copy(sch: s_tir.Schedule, pad: SBlockRV, loops: Sequence[LoopRV]) -> None:
-    """Fill all, then copy what lies on the image: C compilers make memset and memcpy of these loops."""
-    if sch.can_decompose_padding(pad, loops[0]):
-        fill = sch.decompose_padding(pad, loops[0])
-        sch.fuse(*sch.get_loops(fill)[-len(loops) :])
-        sch.fuse(*sch.get_loops(pad)[-2:])
 
 
 _RULES: dict[str, Callable[[s_tir.Schedule], None]] = {

@@ -51,6 +51,6 @@ def variant(text: str) -> Variant:
 
 def suggestion(wrong: str, known: tuple[str, ...]) -> str:
     """The end of a message about an unknown name: the nearest known one, then all of them."""
-    near = difflib.get_close_matches(wrong, known, n=1)
+    near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
     return f"{hint} (known: {', '.join(known)})" if near else f"; known: {', '.join(known)}"

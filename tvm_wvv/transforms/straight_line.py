@@ -61,7 +61,10 @@ def straight_line(factors: Sequence[IntMatrix]) -> Program:
 
 
 def run(program: Program, values: Sequence[Any], bind: Callable[[Any], Any] = lambda value: value) -> list[Any]:
-    """The outputs for `values`: of any type with +, -, unary minus and products with ints. `bind` sees each sum as it is made."""
+    """The outputs for `values`, of any type with +, -, unary minus and products with ints.
+
+    `bind` gets each sum as it is made, and what it gives back stands for that sum.
+    """
     known = list(values)
     for left, right in program.sums:
         known.append(bind(_sum(known, left, right)))
