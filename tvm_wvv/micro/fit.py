@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tvm_wvv.errors import WvvError
+from tvm_wvv.frontends.layer_names import label
 from tvm_wvv.micro.board import Board
 from tvm_wvv.micro.network import Network
-from tvm_wvv.report.text import label
 
 # Start-up code, kernels and libgcc helpers of the smallest network; a larger one is found out by the linker.
 _CODE_BYTES = 8 * 1024
@@ -36,11 +36,13 @@ def _check_flash(network: Network, board: Board) -> None:
     needed, held = network.emitted.weight_bytes + _CODE_BYTES, board.region("code").length
     if needed <= held:
         return
-    largest = max(network.lowered.layers, key=lambda layer: layer.weight_bytes)
+    largest = max(network.layers, key=lambda layer: layer.weight_bytes)
+    transformed = any(layer.algorithm != "direct" for layer in network.layers)
+    advice = "--winograd off keeps weights smallest" if transformed else "take a board with more flash"
     raise WvvError(
         f"{board.name}: weights need {_kib(network.emitted.weight_bytes)} (and code about {_kib(_CODE_BYTES)}), "
-        f"flash holds {_kib(held)}: {needed - held} bytes short; most are in {label(largest.name)} "
-        f"({largest.algorithm}, {_kib(largest.weight_bytes)}); --winograd off keeps weights smallest"
+        f"flash holds {_kib(held)}: {needed - held} bytes short; the largest are those of {label(largest.name)} "
+        f"({largest.algorithm}, {_kib(largest.weight_bytes)}); {advice}"
     )
 
 

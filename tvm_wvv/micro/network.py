@@ -6,7 +6,6 @@ TVM's version and every source of this package. A changed line of any pass compi
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,6 +14,7 @@ from pathlib import Path
 import tvm
 
 from tvm_wvv.frontends import tflite
+from tvm_wvv.frontends.layer_names import whole_names
 from tvm_wvv.frontends.model import TensorInfo
 from tvm_wvv.micro import archive
 from tvm_wvv.micro.aot import Peak
@@ -23,10 +23,8 @@ from tvm_wvv.micro.emit_c import Emitted, emit
 from tvm_wvv.micro.metadata import tensor_bytes
 from tvm_wvv.micro.progress import Progress
 from tvm_wvv.passes import pipeline
-from tvm_wvv.passes.lowered import Lowered
+from tvm_wvv.passes.lowered import LayerReport, Lowered
 from tvm_wvv.passes.options import Options
-from tvm_wvv.report.figures import LayerFigures, Totals
-from tvm_wvv.report.text import label
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -51,6 +49,10 @@ class Network:
         return self.lowered.outputs
 
     @property
+    def layers(self) -> tuple[LayerReport, ...]:
+        return self.lowered.layers
+
+    @property
     def files(self) -> Mapping[str, str]:
         return self.emitted.files
 
@@ -62,27 +64,6 @@ class Network:
     def port_bytes(self) -> int:
         """Static buffers of one example's inputs and outputs, which the firmware keeps beside the arena."""
         return sum(tensor_bytes(info) for info in (*self.inputs, *self.outputs))
-
-    def layer_figures(self, instructions: tuple[int, ...] | None = None) -> tuple[LayerFigures, ...]:
-        """One row a layer, with what a run counted."""
-        counts = instructions if instructions is not None else (None,) * len(self.lowered.layers)
-        rows = zip(self.lowered.layers, counts, self.emitted.layer_workspace, strict=True)
-        return tuple(
-            LayerFigures(
-                name=layer.name, op=layer.op, algorithm=layer.algorithm, reason=layer.reason, macs=layer.macs,
-                multiplications=layer.multiplications, instructions=count, weight_bytes=layer.weight_bytes,
-                workspace_bytes=workspace,
-            )
-            for layer, count, workspace in rows
-        )  # fmt: skip
-
-    def static_totals(self) -> Totals:
-        """What is known without building firmware."""
-        return Totals(
-            weight_bytes=self.emitted.weight_bytes,
-            arena_bytes=self.emitted.arena_bytes,
-            workspace_bytes=self.emitted.workspace_bytes,
-        )
 
 
 def compiled(path: Path, options: Options, progress: Progress) -> Network:
@@ -102,13 +83,14 @@ def compiled(path: Path, options: Options, progress: Progress) -> Network:
 
 
 def with_whole_names(path: Path, options: Options, progress: Progress) -> Options:
-    """The options with each layer that is named by its label alone, as reports print it, named in full."""
+    """The options with each layer that is named by its label alone, as reports print it, named in full.
+
+    A label of several layers stays as it is, for the pipeline to refuse with the names to choose from.
+    """
     if not options.layers:
         return options
-    names = [layer.name for layer in compiled(path, Options(winograd="off"), progress).lowered.layers]
-    labels = Counter(label(name) for name in names)
-    # A label of several layers stays as it is, for the pipeline to refuse with the names to choose from.
-    whole = {label(name): name for name in names if labels[label(name)] == 1}
+    network = compiled(path, Options(winograd="off"), progress)
+    whole = whole_names([layer.name for layer in network.layers])
     return replace(options, layers=tuple((whole.get(name, name), spec) for name, spec in options.layers))
 
 

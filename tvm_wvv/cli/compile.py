@@ -1,0 +1,64 @@
+"""`wvv compile`: a model to an archive of plain C, checked against the board's memory."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tvm_wvv.cli.options import BoardName, Codegen, Direct, Layer, Model, Recipe, Winograd, compile_options
+from tvm_wvv.cli.output_file import check_writable
+from tvm_wvv.cli.progress import progress_bars
+
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="OUT.tar", help="Archive to write.", show_default=False)
+]
+
+
+def command(
+    model: Model,
+    output: Output,
+    board: BoardName,
+    winograd: Winograd = "auto",
+    layer: Layer = None,
+    recipe: Recipe = None,
+    codegen: Codegen = "c",
+    direct: Direct = "own",
+) -> None:
+    """Compile MODEL to C11 without heap or runtime library, in the shape of a Model Library Format archive.
+
+    Prints what became of each layer, and the memory that the network takes. Nothing is written if the network does not
+    fit the board.
+
+    [bold]Examples[/bold]:
+
+    wvv compile digits -o digits.tar --board mps2-an386
+
+    wvv compile resnet.tflite -o resnet.tar --board mps2-an500 --winograd off --layer model/conv2d_3/Relu=f2
+    """
+    from tvm_wvv.cli.measure import layer_figures, static_totals
+    from tvm_wvv.errors import WvvError
+    from tvm_wvv.micro import archive
+    from tvm_wvv.micro.board import load_board
+    from tvm_wvv.micro.fit import check_fit
+    from tvm_wvv.micro.session import open_session
+    from tvm_wvv.report.output import show
+    from tvm_wvv.report.tables import explain_table, totals_table
+
+    options = compile_options(winograd, layer, recipe, codegen, direct)
+    check_writable(output)
+    target = load_board(board)
+    with progress_bars() as progress:
+        session = open_session(model, options, progress)
+        if session.is_archive:
+            raise WvvError(f"{model}: is compiled already; name a .tflite file or the word digits")
+        network = session.network()
+    check_fit(network, target)
+    archive.write(output, network.emitted, network.lowered, target.name, asdict(options))
+    show(
+        explain_table(target.name, network.name, layer_figures(network)),
+        totals_table(static_totals(network)),
+        f"wrote {output}",
+    )

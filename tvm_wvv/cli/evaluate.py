@@ -1,0 +1,78 @@
+"""`wvv eval`: accuracy of the real firmware image, and how faithful it is to the reference kernels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tvm_wvv.cli.options import Codegen, Direct, Json, Layer, ModelOrArchive, Recipe, Winograd, compile_options
+from tvm_wvv.cli.progress import progress_bars
+
+if TYPE_CHECKING:
+    from tvm_wvv.report.score import Score
+
+Board = Annotated[
+    str,
+    typer.Option(
+        metavar="BOARD|x86|reference",
+        help="Target, x86 for this computer, or reference for TFLite's own reference kernels.",
+        show_default=False,
+    ),
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        metavar="D.parquet|FOLDER|digits",
+        help="Labelled images: columns image and label, one sub-folder a class, or the packaged digits.",
+        show_default=False,
+    ),
+]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only N of the images.", show_default=False)]
+
+
+def command(
+    model: ModelOrArchive,
+    board: Board,
+    data: Data,
+    limit: Limit = None,
+    json: Json = False,
+    winograd: Winograd = "auto",
+    layer: Layer = None,
+    recipe: Recipe = None,
+    codegen: Codegen = "c",
+    direct: Direct = "own",
+) -> None:
+    """Measure the accuracy of MODEL on labelled images, and compare every output with TFLite's reference kernels.
+
+    agreement is the share of images with the same best class, identical the share with the same output bytes. Both are
+    unknown for an archive that does not hold its model.
+
+    [bold]Examples[/bold]:
+
+    wvv eval digits --board mps2-an386 --data digits
+
+    wvv eval resnet.tflite --board mps2-an386 --winograd f2 --data cifar10_test.parquet --limit 500 --json
+    """
+    from tvm_wvv.cli.measure import evaluate
+    from tvm_wvv.micro.session import open_session
+    from tvm_wvv.report.output import print_json
+
+    options = compile_options(winograd, layer, recipe, codegen, direct)
+    with progress_bars() as progress:
+        result = evaluate(open_session(model, options, progress), board, data, limit, progress)
+    if json:
+        print_json({"board": board, **asdict(result)})
+    else:
+        _print(board, data, result)
+
+
+def _print(board: str, data: str, result: Score) -> None:
+    from tvm_wvv.report.output import show
+    from tvm_wvv.report.tables import table
+    from tvm_wvv.report.text import percent
+
+    row = (board, str(result.n), f"{result.top1:.2f} %", percent(result.agreement), percent(result.identical))
+    columns = ("board", "images", "top-1", "same class", "same bytes")
+    show(table(columns, [row], f"{data}, and against the reference kernels", numbers=range(1, 5)))

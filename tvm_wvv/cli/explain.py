@@ -1,0 +1,55 @@
+"""`wvv explain`: what the compiler does with each layer, and why not more."""
+
+from __future__ import annotations
+
+from tvm_wvv.cli.options import (
+    BoardOrHost,
+    Codegen,
+    Direct,
+    Json,
+    Layer,
+    ModelOrArchive,
+    Recipe,
+    Winograd,
+    compile_options,
+)
+from tvm_wvv.cli.progress import progress_bars
+
+
+def command(
+    model: ModelOrArchive,
+    board: BoardOrHost,
+    json: Json = False,
+    winograd: Winograd = "auto",
+    layer: Layer = None,
+    recipe: Recipe = None,
+    codegen: Codegen = "c",
+    direct: Direct = "own",
+) -> None:
+    """List the layers of MODEL with the algorithm of each, or the reason why a convolution stays direct.
+
+    The ratio is that of the direct form's multiplications to those that are left.
+
+    [bold]Examples[/bold]:
+
+    wvv explain digits --board mps2-an386
+
+    wvv explain resnet.tflite --board mps2-an386 --winograd f2 --json
+    """
+    from tvm_wvv.cli.measure import layer_figures
+    from tvm_wvv.micro.board import X86, load_board
+    from tvm_wvv.micro.session import open_session
+    from tvm_wvv.report.figures import explain_object
+    from tvm_wvv.report.output import print_json, show
+    from tvm_wvv.report.tables import explain_table
+
+    options = compile_options(winograd, layer, recipe, codegen, direct)
+    if board != X86:
+        load_board(board)
+    with progress_bars() as progress:
+        network = open_session(model, options, progress).network()
+    layers = layer_figures(network)
+    if json:
+        print_json(explain_object(board, network.name, layers))
+    else:
+        show(explain_table(board, network.name, layers))

@@ -1,0 +1,113 @@
+"""What commands measure: cost of one inference on a board, accuracy on labelled images, both as values of `report`.
+
+Two images are built for a profile. The one with marks counts each layer; the one without, which ships, gives total,
+flash, RAM and stack. So counting shows in no figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tvm_wvv.data import images
+from tvm_wvv.errors import WvvError
+from tvm_wvv.frontends.model import TensorInfo
+from tvm_wvv.micro.board import X86, load_board
+from tvm_wvv.micro.elf_sizes import elf_sizes
+from tvm_wvv.micro.firmware_cache import firmware
+from tvm_wvv.micro.fit import check_fit
+from tvm_wvv.micro.metadata import tensor_bytes
+from tvm_wvv.micro.network import Network
+from tvm_wvv.micro.progress import Progress
+from tvm_wvv.micro.runners import Arrays, OnBoard, OnReference
+from tvm_wvv.micro.session import REFERENCE, Session
+from tvm_wvv.report.figures import LayerFigures, Profile, Totals
+from tvm_wvv.report.score import Score, score
+
+_SEED = 0
+
+
+def layer_figures(network: Network, instructions: tuple[int, ...] | None = None) -> tuple[LayerFigures, ...]:
+    """One row a layer, with what a run counted."""
+    counts = instructions if instructions is not None else (None,) * len(network.layers)
+    rows = zip(network.layers, counts, network.emitted.layer_workspace, strict=True)
+    return tuple(
+        LayerFigures(
+            name=layer.name, op=layer.op, algorithm=layer.algorithm, reason=layer.reason, macs=layer.macs,
+            multiplications=layer.multiplications, instructions=count, weight_bytes=layer.weight_bytes,
+            workspace_bytes=workspace,
+        )
+        for layer, count, workspace in rows
+    )  # fmt: skip
+
+
+def static_totals(network: Network) -> Totals:
+    """What is known without building firmware."""
+    sizes = network.emitted
+    return Totals(
+        weight_bytes=sizes.weight_bytes, arena_bytes=sizes.arena_bytes, workspace_bytes=sizes.workspace_bytes
+    )
+
+
+def profile(session: Session, board_name: str, progress: Progress) -> Profile:
+    """Counts and sizes of the session's network on a board that has firmware."""
+    if board_name in (X86, REFERENCE):
+        raise WvvError(f"board '{board_name}' has no firmware to profile; take a board that wvv boards lists")
+    board = load_board(board_name)
+    network = session.network()
+    check_fit(network, board)
+    images = []
+    for number, marks in enumerate((True, False)):
+        progress("build firmware", number, 2)
+        images.append(firmware(network.files, board, profile=marks))
+    progress("build firmware", 2, 2)
+    marked, plain = (OnBoard(board, elf, network.inputs, network.outputs) for elf in images)
+    inputs = random_inputs(network.inputs)
+    layers, whole, sizes = marked.count(inputs).layer_instructions, plain.count(inputs), elf_sizes(plain.elf)
+    return Profile(
+        board=board.name,
+        model=network.name,
+        totals=replace(
+            static_totals(network),
+            instructions=whole.total_instructions,
+            flash_bytes=sizes.flash_bytes,
+            text_bytes=sizes.text_bytes,
+            ram_bytes=None if whole.stack_bytes is None else sizes.ram_bytes + whole.stack_bytes,
+            stack_bytes=whole.stack_bytes,
+        ),
+        layers=layer_figures(network, layers),
+    )
+
+
+def random_inputs(infos: Sequence[TensorInfo]) -> Arrays:
+    """One inference of random bytes, the same every time: zeros would take branches that real inputs do not."""
+    random = np.random.RandomState(_SEED)
+    return tuple(
+        np.frombuffer(random.bytes(tensor_bytes(info)), info.dtype).reshape(1, *info.shape) for info in infos
+    )
+
+
+def evaluate(session: Session, board: str, data: str, limit: int | None, progress: Progress) -> Score:
+    """Run the images that `data` names through the network on `board` and through the reference kernels."""
+    found = images.load(data, limit)  # first, because a wrong name is found out sooner than the network is compiled
+    runner = session.runner(board)
+    info = _the_one(runner.inputs, "input", "an image")
+    _the_one(runner.outputs, "output", "a score for each class")
+    if info.affine is None:
+        raise WvvError(f"input {info.name}: is not quantized, need an int8 input for images")
+    samples = images.to_input(found.images, info.shape, info.affine.scale, info.affine.zero_point)
+    inputs = (samples.reshape(len(found), *info.shape),)
+    (outputs,) = runner.run(inputs, progress)
+    if isinstance(runner, OnReference):
+        return score(outputs, found.labels, outputs)
+    reference = session.reference()
+    golden = None if reference is None else reference.run(inputs, progress)[0]
+    return score(outputs, found.labels, golden)
+
+
+def _the_one(infos: Sequence[TensorInfo], kind: str, what: str) -> TensorInfo:
+    if len(infos) != 1:
+        raise WvvError(f"the model has {len(infos)} {kind}s, eval needs one with {what}")
+    return infos[0]

@@ -1,0 +1,73 @@
+"""Arguments and options that several commands share, and the compile options as one value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tvm_wvv.errors import WvvError
+
+if TYPE_CHECKING:
+    from tvm_wvv.passes.options import Options
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file, or the word digits.", show_default=False)]
+ModelOrArchive = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A .tflite file, the word digits, or an OUT.tar of wvv compile.", show_default=False
+    ),
+]
+BoardName = Annotated[
+    str, typer.Option("--board", metavar="BOARD", help="Target; see: wvv boards.", show_default=False)
+]
+BoardOrHost = Annotated[
+    str,
+    typer.Option(
+        "--board", metavar="BOARD|x86", help="Target, or x86 for this computer; see: wvv boards.", show_default=False
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+Winograd = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|off|SPEC",
+        help="Form of 3x3 convolutions: auto chooses, off keeps all direct, SPEC is one algorithm (f2, f2:exact).",
+    ),
+]
+Layer = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=SPEC",
+        help="Form of one layer, before --winograd; NAME as wvv explain shows it. May be repeated.",
+        show_default=False,
+    ),
+]
+Recipe = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Stage scales and clips; not in this version.", show_default=False)
+]
+Codegen = Annotated[str, typer.Option(metavar="c|llvm", help="Code generator; this version has c.")]
+Direct = Annotated[str, typer.Option(metavar="own|cmsis-nn", help="Kernels of direct layers; this version has own.")]
+
+
+def compile_options(
+    winograd: str, layer: list[str] | None, recipe: str | None, codegen: str, direct: str
+) -> Options:
+    """What the user asks of the compiler; refuses what this version does not have and what it cannot read."""
+    # `passes` imports TVM, which a help text must not wait for.
+    from tvm_wvv.passes.options import Options
+    from tvm_wvv.passes.spec import parse_layer
+
+    if recipe is not None:
+        raise WvvError(f"--recipe {recipe}: recipes are not in this version; leave the option out")
+    _only("--codegen", codegen, "c", ("c", "llvm"))
+    _only("--direct", direct, "own", ("own", "cmsis-nn"))
+    return Options(winograd=winograd, layers=tuple(parse_layer(text) for text in layer or ()))
+
+
+def _only(option: str, value: str, supported: str, known: tuple[str, ...]) -> None:
+    if value == supported:
+        return
+    problem = "is not in this version" if value in known else "is unknown"
+    raise WvvError(f"{option} {value}: {value!r} {problem}; supported: {supported}")

@@ -1,0 +1,51 @@
+"""`wvv profile`: instructions of each layer, RAM, flash and stack of the firmware image."""
+
+from __future__ import annotations
+
+from tvm_wvv.cli.options import (
+    BoardName,
+    Codegen,
+    Direct,
+    Json,
+    Layer,
+    ModelOrArchive,
+    Recipe,
+    Winograd,
+    compile_options,
+)
+from tvm_wvv.cli.progress import progress_bars
+
+
+def command(
+    model: ModelOrArchive,
+    board: BoardName,
+    json: Json = False,
+    winograd: Winograd = "auto",
+    layer: Layer = None,
+    recipe: Recipe = None,
+    codegen: Codegen = "c",
+    direct: Direct = "own",
+) -> None:
+    """Build the firmware of MODEL, run one inference, and list instructions, flash and RAM.
+
+    Counts are exact and the same every time. They are instructions, not cycles: QEMU models no cycles.
+
+    [bold]Examples[/bold]:
+
+    wvv profile digits --board mps2-an386
+
+    wvv profile resnet.tflite --board mps2-an500 --winograd off --json
+    """
+    from tvm_wvv.cli.measure import profile
+    from tvm_wvv.micro.session import open_session
+    from tvm_wvv.report.figures import profile_object
+    from tvm_wvv.report.output import print_json, show
+    from tvm_wvv.report.tables import profile_table, totals_table
+
+    options = compile_options(winograd, layer, recipe, codegen, direct)
+    with progress_bars() as progress:
+        result = profile(open_session(model, options, progress), board, progress)
+    if json:
+        print_json(profile_object(result))
+    else:
+        show(profile_table(result), totals_table(result.totals))

@@ -1,0 +1,72 @@
+"""The figures of a compiled network as values whose fields are the keys of the JSON objects.
+
+None is a figure that nobody measured; 0 is a measured zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LayerFigures:
+    """One layer. `macs` are those of its direct form, `multiplications` those that its algorithm needs."""
+
+    name: str
+    op: str
+    algorithm: str
+    reason: str | None
+    macs: int | None
+    multiplications: int | None
+    instructions: int | None
+    weight_bytes: int | None
+    workspace_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The network on its board, for one inference.
+
+    `flash_bytes` and `ram_bytes` are of the firmware image (code, weights, initial values; static data and the stack
+    that was used); `text_bytes` is code alone.
+    """
+
+    instructions: int | None = None
+    cycles_m4_estimate: int | None = None
+    flash_bytes: int | None = None
+    text_bytes: int | None = None
+    weight_bytes: int | None = None
+    ram_bytes: int | None = None
+    arena_bytes: int | None = None
+    workspace_bytes: int | None = None
+    stack_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What `wvv profile` reports."""
+
+    board: str
+    model: str
+    totals: Totals
+    layers: tuple[LayerFigures, ...]
+
+
+def profile_object(profile: Profile) -> dict[str, Any]:
+    """The JSON object of `wvv profile`."""
+    return asdict(profile)
+
+
+def explain_object(board: str, model: str, layers: Iterable[LayerFigures]) -> dict[str, Any]:
+    """The JSON object of `wvv explain`: the layers without what only a run can count."""
+    rows = [asdict(layer) for layer in layers]
+    for row in rows:
+        del row["instructions"]
+    return {"board": board, "model": model, "layers": rows}
+
+
+def ratio(numerator: int | None, denominator: int | None) -> float | None:
+    """`numerator / denominator`, None where either is unknown or nothing is divided by."""
+    return None if numerator is None or not denominator else numerator / denominator
