@@ -14,6 +14,7 @@ from conftest import require_data, require_tool
 
 from tvm_wvv import __version__
 from tvm_wvv.data.images import load, to_input
+from tvm_wvv.micro.archive import read, write
 from tvm_wvv.models import packaged
 from tvm_wvv.reference.golden import Golden
 
@@ -98,10 +99,19 @@ def test_eval_on_qemu_and_here(board: str):
     assert value == {"board": board, "n": 40, "top1": pytest.approx(100 * right), "agreement": 1.0, "identical": 1.0}
 
 
-def test_eval_of_an_archive_knows_no_reference(archive: Path):
-    value = wvv("eval", archive, "--board", "x86", "--data", "digits", "--limit", "5", "--json").value
+@pytest.mark.parametrize("board", ["x86", "reference", "mps2-an386"])
+def test_eval_of_an_archive_compares_with_the_model_that_it_holds(archive: Path, board: str):
+    value = wvv("eval", archive, "--board", board, "--data", "digits", "--limit", "5", "--json").value
+    assert (value["n"], value["agreement"], value["identical"]) == (5, 1.0, 1.0)
+
+
+def test_an_archive_without_its_model_knows_no_reference(archive: Path, tmp_path: Path):
+    made = read(archive)
+    write(tmp_path / "bare.tar", made.emitted, made.lowered, made.board, made.options)
+    value = wvv("eval", tmp_path / "bare.tar", "--board", "x86", "--data", "digits", "--limit", "5", "--json").value
     assert (value["n"], value["agreement"], value["identical"]) == (5, None, None)
-    assert " - " in wvv("eval", archive, "--board", "x86", "--data", "digits", "--limit", "5").out
+    refused = wvv("eval", tmp_path / "bare.tar", "--board", "reference", "--data", "digits")
+    assert "holds no model" in refused.line
 
 
 def test_profile_figures_add_up_on_qemu():

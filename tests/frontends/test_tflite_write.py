@@ -213,7 +213,8 @@ def test_every_kind_has_a_case() -> None:
 def test_names_shapes_and_quantization_arrive() -> None:
     details = {d["name"]: d for d in interpreter(CASES[2].model()).get_tensor_details()}
     weight = CASES[2].constants[0]
-    np.testing.assert_array_equal(details["w"]["quantization_parameters"]["scales"], np.asarray(weight.scales, np.float32))
+    found = details["w"]["quantization_parameters"]["scales"]
+    np.testing.assert_array_equal(found, np.asarray(weight.scales, np.float32))
     assert details["w"]["quantization_parameters"]["quantized_dimension"] == 3
     assert details["out"]["quantization"] == (pytest.approx(OUT[0]), OUT[1])
     assert tuple(details["x"]["shape"]) == (1, 7, 5, 3)

@@ -56,7 +56,8 @@ def command(
             raise WvvError(f"{model}: is compiled already; name a .tflite file or the word digits")
         network = session.network()
     check_fit(network, target)
-    archive.write(output, network.emitted, network.lowered, target.name, asdict(options))
+    source = session.path.read_bytes()
+    archive.write(output, network.emitted, network.lowered, target.name, asdict(options), source)
     show(
         explain_table(target.name, network.name, layer_figures(network)),
         totals_table(static_totals(network)),

@@ -4,7 +4,8 @@
     codegen/host/include     tvmgen_<name>.h
     codegen/host/src         the other C files
     parameters               <name>.params, the constants as TVM stores them
-    src                      <name>.json, the lowered module, for running the same model in process
+    src                      <name>.json, the lowered module, for running the same model in process; <name>.tflite, the
+                             model itself, for comparing with the reference kernels
 
 The bytes depend on nothing but the model, the board and the options. A damaged or foreign file is refused by name.
 """
@@ -42,11 +43,19 @@ class Archive:
     emitted: Emitted
     board: str
     options: Mapping[str, Any]
+    model: bytes | None
 
 
-def write(path: Path, emitted: Emitted, lowered: Lowered, board_name: str, options: Mapping[str, Any]) -> None:
-    """Write the archive whole or not at all; `options` must hold plain JSON values."""
-    contents = pack(emitted, lowered, board_name, options)
+def write(
+    path: Path,
+    emitted: Emitted,
+    lowered: Lowered,
+    board_name: str,
+    options: Mapping[str, Any],
+    model: bytes | None = None,
+) -> None:
+    """Write the archive whole or not at all; `options` must hold plain JSON values, `model` is the `.tflite` file."""
+    contents = pack(emitted, lowered, board_name, options, model)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -63,9 +72,13 @@ def write(path: Path, emitted: Emitted, lowered: Lowered, board_name: str, optio
         raise WvvError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def pack(emitted: Emitted, lowered: Lowered, board_name: str, options: Mapping[str, Any]) -> bytes:
+def pack(
+    emitted: Emitted, lowered: Lowered, board_name: str, options: Mapping[str, Any], model: bytes | None = None
+) -> bytes:
     """The archive's bytes."""
     members = _members(emitted, lowered)
+    if model is not None:
+        members[_model_file(lowered.name)] = model
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(members.items())}
     metadata = describe(emitted, lowered, board_name, options, digests)
     members[_METADATA] = to_json(metadata).encode()
@@ -83,7 +96,8 @@ def read(path: Path) -> Archive:
             raise WvvError(f"{path}: {name} is missing; compile the model again")
         if hashlib.sha256(members[name]).hexdigest() != digest:
             raise WvvError(f"{path}: {name} was changed after compiling; compile the model again")
-    return Archive(_lowered(metadata, members), _emitted(metadata, members), metadata.board, metadata.options)
+    model = members.get(_model_file(metadata.name))
+    return Archive(_lowered(metadata, members), _emitted(metadata, members), metadata.board, metadata.options, model)
 
 
 def is_archive(path: Path) -> bool:
@@ -107,6 +121,10 @@ def _members(emitted: Emitted, lowered: Lowered) -> dict[str, bytes]:
 
 def _module_file(name: str) -> str:
     return f"src/{name}.json"
+
+
+def _model_file(name: str) -> str:
+    return f"src/{name}.tflite"
 
 
 def _parameter_file(name: str) -> str:

@@ -56,13 +56,14 @@ class Session:
         return self._on_board(load_board(board_name))
 
     def reference(self) -> OnReference | None:
-        """The reference kernels on the same model; None for an archive, which does not hold it."""
-        if self.is_archive:
-            return None
+        """The reference kernels on the same model; None for an archive that was written without it."""
         from tvm_wvv.reference.golden import Golden
 
-        model = tflite.load(self.path)
-        return OnReference(Golden(self.path.read_bytes()), model.inputs, model.outputs)
+        source = archive.read(self.path).model if self.is_archive else self.path.read_bytes()
+        if source is None:
+            return None
+        model = tflite.from_bytes(source, "model", str(self.path))
+        return OnReference(Golden(source), model.inputs, model.outputs)
 
     def _on_board(self, board: Board) -> OnBoard:
         network = self.network()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from tvm_wvv.errors import WvvError
+from tvm_wvv.frontends.layer_names import label
 from tvm_wvv.transforms.catalog import ALGORITHMS, Variant, suggestion, variant
 
 
@@ -42,6 +43,7 @@ def parse_layer_specs(layers: Sequence[tuple[str, str]], known: Sequence[str]) -
     specs: dict[str, Spec] = {}
     for name, text in layers:
         if name not in known:
-            raise WvvError(f"--layer {name}={text}: no convolution has this name{suggestion(name, tuple(known))}")
+            labels = tuple(label(one) for one in known)
+            raise WvvError(f"--layer {name}={text}: no convolution has this name{suggestion(label(name), labels)}")
         specs[name] = parse_spec(text)
     return specs
