@@ -1,26 +1,26 @@
-"""Algorithms beyond the catalog, so that nothing in transforms, oracle or kernels fits F(2x2, 3x3) alone.
+"""Algorithms beyond the catalog, so that nothing in transforms, oracle or kernels fits the catalog alone.
 
-`F4C`, over the points 0, 1, -1, infinity, i and -i, is put together by hand from its 1-D matrices in real parts. The
-complex values of rows and columns are products x * u = (a + bi)(c + di) with three multiplications:
+`HANDMADE` is F(4x4, 3x3) over the points 0, 1, -1, infinity, i and -i, put together by hand from its 1-D matrices in
+real parts, as an independent oracle of what `tensor` makes of conjugate pairs. The complex values of rows and columns
+are products x * u = (a + bi)(c + di) with three multiplications:
 k1 = c (a + b), k2 = a (d - c), k3 = b (c + d), re = k1 - k3, im = k1 + k2.
 """
 
 from __future__ import annotations
 
 from tvm_wvv.transforms.bilinear import Algorithm, tensor
-from tvm_wvv.transforms.catalog import F2
+from tvm_wvv.transforms.catalog import ALGORITHMS, ARITHMETICS
 from tvm_wvv.transforms.cook_toom import cook_toom, direct
 from tvm_wvv.transforms.matrix import IntMatrix, chain, integers, kronecker
 from tvm_wvv.transforms.points import INFINITY, points
+from tvm_wvv.transforms.quadratic import IMAGINARY_UNIT, SIXTH_ROOT
 
-F2_3 = cook_toom(2, 3, points(0, 1, -1, INFINITY))
-F4_3 = cook_toom(4, 3, points(0, 1, -1, 2, -2, INFINITY))
-F4_3_HALF = cook_toom(4, 3, points(0, 1, -1, "1/2", -2, INFINITY))
+_F2_3 = cook_toom(2, 3, points(0, 1, -1, INFINITY))
+_F4_3 = cook_toom(4, 3, points(0, 1, -1, 2, -2, INFINITY))
+_F3_3_COMPLEX = cook_toom(3, 3, points(SIXTH_ROOT, 0, IMAGINARY_UNIT))
 
-F4 = tensor("f4", F4_3, F4_3)
-F4_HALF = tensor("f4half", F4_3_HALF, F4_3_HALF)
-F4X1 = tensor("f4x1", F4_3, direct(3))
-F1X2 = tensor("f1x2", direct(3), F2_3)
+TALL = tensor("f1x4", _F4_3, direct(3))
+COMPLEX_AND_REAL = tensor("f3c2", _F3_3_COMPLEX, _F2_3)
 
 # Four real points, then the real and the imaginary part at i.
 _BT = ((1, 0, 0, 0, -1, 0), (0, 1, 1, 1, 1, 0), (0, -1, 1, -1, 1, 0), (0, -1, 0, 0, 0, 1),
@@ -34,7 +34,10 @@ Form = dict[int, int]
 
 
 def _complex_values() -> list[tuple[Form, Form]]:
-    """(real, imaginary) part of each complex value as forms in the 36 real parts: at (real, i), (i, real), (i, +-i)."""
+    """(real, imaginary) part of each complex value as forms in the 36 real parts: row by row, (i, i) and (i, -i) last.
+
+    The catalog's order: (real, i) for four rows, then (i, real) for four columns, then the two of (i, +-i).
+    """
     mixed = [({k * 6 + _RE: 1}, {k * 6 + _IM: 1}) for k in range(4)]
     mixed += [({_RE * 6 + k: 1}, {_IM * 6 + k: 1}) for k in range(4)]
     return [*mixed, ({_RR: 1, _II: -1}, {_RI: 1, _IR: 1}), ({_RR: 1, _II: 1}, {_RI: -1, _IR: 1})]
@@ -86,14 +89,15 @@ def _separable(matrix: IntMatrix) -> tuple[IntMatrix, IntMatrix]:
     return integers(kronecker(matrix, eye)), integers(kronecker(rows, matrix))
 
 
-F4C = Algorithm(
-    "f4c", (4, 4), (3, 3),
+HANDMADE = Algorithm(
+    "handmade", (4, 4), (3, 3),
     input_factors=(*_separable(_BT), _values(), _operands({0: 1, 1: 1}, {0: 1}, {1: 1})),
     weight_matrix=integers(chain((kronecker(_G, _G), _values(), _operands({0: 1}, {0: -1, 1: 1}, {0: 1, 1: 1})))),
     output_factors=(_gathered(), *_separable(_AT)),
     scale=16,
 )  # fmt: skip
 
-ALL = (F2, F4, F4_HALF, F4X1, F1X2, F4C)
+CATALOG = tuple(ALGORITHMS.values())
+ALL = (*CATALOG, TALL, COMPLEX_AND_REAL, HANDMADE)
 # Those whose operands fit int16 for every int8 input and weight.
-EXACT = (F2, F4X1, F1X2, F4C)
+EXACT = (*(one for one in CATALOG if "exact" in ARITHMETICS[one.name]), TALL, COMPLEX_AND_REAL)

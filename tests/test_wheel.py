@@ -33,9 +33,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel as `pip wheel` builds it, with the build back end that is installed (so that no network is needed)."""
     pytest.importorskip("hatchling")
     out = tmp_path_factory.mktemp("dist")
-    _run(
-        sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", out, ROOT, cwd=out
-    )
+    _run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", out, ROOT, cwd=out)
     (built,) = out.glob("*.whl")
     return built
 

@@ -37,14 +37,16 @@ class WinogradCase:
 
 
 @st.composite
-def winograd_cases(draw: st.DrawFn, algorithm: Algorithm, channels: int = 9, largest: int = 11) -> WinogradCase:
-    """`padding` is drawn so that at least one output is left."""
+def winograd_cases(
+    draw: st.DrawFn, algorithm: Algorithm, channels: int = 9, largest: tuple[int, int] = (11, 11), batch: int = 2
+) -> WinogradCase:
+    """Up to `channels` in and out, images up to `largest` (h, w); `padding` leaves at least one output."""
     rng = np.random.default_rng(draw(seeds))
     padding = draw(st.tuples(*[st.integers(0, 2)] * 4))
     least = [max(1, r - sum(ends)) for r, ends in zip(algorithm.r, (padding[::2], padding[1::2]), strict=True)]
-    height, width = (draw(st.integers(low, largest)) for low in least)
+    height, width = (draw(st.integers(low, high)) for low, high in zip(least, largest, strict=True))
     inputs, outputs = draw(st.integers(1, channels)), draw(st.integers(1, channels))
-    x = _bytes(draw, rng, (draw(st.integers(1, 2)), height, width, inputs))
+    x = _bytes(draw, rng, (draw(st.integers(1, batch)), height, width, inputs))
     weights = _bytes(draw, rng, (outputs, *algorithm.r, inputs))
     scales = tuple(rng.uniform(0.3, 1.7, outputs if draw(st.booleans()) else 1).astype(np.float32).tolist())
     spread = float(np.float32(60 * (9 * inputs) ** 0.5 * 2.0 ** draw(st.floats(-3, 3))))

@@ -73,9 +73,7 @@ def test_run_gives_the_reference_bytes_on_qemu_and_here(tmp_path: Path, images: 
 
 
 @pytest.mark.parametrize("board", ["x86", "mps2-an386"])
-def test_an_archive_runs_like_its_model_on_qemu_and_here(
-    tmp_path: Path, archive: Path, images: np.ndarray, board: str
-):
+def test_an_archive_runs_like_its_model_on_qemu_and_here(tmp_path: Path, archive: Path, images: np.ndarray, board: str):
     np.save(tmp_path / "x.npy", images[:1])
     of_archive = wvv("run", archive, "--board", board, "--input", tmp_path / "x.npy", "--json").value
     of_model = wvv("run", "digits", "--board", board, "--winograd", "f2", "--input", tmp_path / "x.npy", "--json").value

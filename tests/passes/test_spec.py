@@ -8,6 +8,8 @@ from tvm_wvv.errors import WvvError
 from tvm_wvv.passes.spec import Mode, parse_layer, parse_layer_specs, parse_spec
 from tvm_wvv.transforms.catalog import variant
 
+KNOWN = "auto, off, f2, f4, f4c, f4h, f6, f6c, f2x1, f4x1"
+
 
 def test_modes_and_algorithms():
     assert parse_spec("off") is Mode.OFF
@@ -18,10 +20,16 @@ def test_modes_and_algorithms():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("of", "--winograd of: no such algorithm; did you mean 'off'? (known: auto, off, f2)"),
-        ("", "--winograd : no such algorithm; known: auto, off, f2"),
-        ("F2", "--winograd F2: no such algorithm; did you mean 'f2'? (known: auto, off, f2)"),
-        ("f2:int9", "f2 has no arithmetic 'int9'; known: exact"),
+        (
+            "of",
+            f"--winograd of: no such algorithm; did you mean 'off'? (known: {KNOWN})",
+        ),
+        ("", f"--winograd : no such algorithm; known: {KNOWN}"),
+        (
+            "F2",
+            f"--winograd F2: no such algorithm; did you mean 'f2'? (known: {KNOWN})",
+        ),
+        ("f2:float", "f2 has no arithmetic 'float'; known: exact, int16, int8"),
     ],
 )
 def test_wrong_specs_are_refused_with_a_suggestion(text, message):

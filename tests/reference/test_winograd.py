@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from algorithms import EXACT, F4C
+from algorithms import EXACT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from winograd_cases import WinogradCase, winograd_cases
@@ -16,7 +16,7 @@ from winograd_cases import WinogradCase, winograd_cases
 from tvm_wvv.quant.operators import Affine, Conv2d, Window
 from tvm_wvv.reference import winograd as oracle
 from tvm_wvv.reference.conv import conv2d, conv2d_sums
-from tvm_wvv.transforms.catalog import F2
+from tvm_wvv.transforms.catalog import F2, F4C
 from tvm_wvv.transforms.ranges import INT8, stage_ranges
 
 cases = st.sampled_from(EXACT).flatmap(winograd_cases)

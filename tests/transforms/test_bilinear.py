@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
-from algorithms import ALL, F4C, F4X1
+from algorithms import ALL, COMPLEX_AND_REAL, HANDMADE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tvm_wvv.transforms.bilinear import Algorithm, computes_convolution
-from tvm_wvv.transforms.catalog import ALGORITHMS, F2
+from tvm_wvv.transforms.bilinear import Algorithm, computes_convolution, tensor
+from tvm_wvv.transforms.catalog import ALGORITHMS, F2, F2X1, F4C, F4X1
+from tvm_wvv.transforms.cook_toom import cook_toom
 from tvm_wvv.transforms.matrix import identity
+from tvm_wvv.transforms.pairs import three_products
+from tvm_wvv.transforms.points import INFINITY, points
+from tvm_wvv.transforms.quadratic import IMAGINARY_UNIT, SIXTH_ROOT, Field
 
 every = pytest.mark.parametrize("algorithm", ALL, ids=str)
 values = st.integers(-300, 300)
@@ -37,11 +42,6 @@ def by_matrices(algorithm: Algorithm, weights, tile):
 
 @every
 def test_the_bilinear_form_is_convolution(algorithm):
-    assert computes_convolution(algorithm)
-
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=str)
-def test_the_whole_catalog_is_proved(algorithm):
     assert computes_convolution(algorithm)
 
 
@@ -78,14 +78,84 @@ def test_f2_has_sixteen_taps_and_scale_four():
     assert [k for k, total in enumerate(F2.input_row_sums) if total] == [5]
 
 
-def test_complex_points_fit_the_same_form():
-    assert (F4C.taps, F4C.scale, F4C.tile) == (46, 16, (6, 6))
+@pytest.mark.parametrize(
+    ("name", "taps", "scale", "m", "saving"),
+    [
+        ("f2", 16, 4, (2, 2), 2.25),
+        ("f4", 36, 576, (4, 4), 4.0),
+        ("f4c", 46, 16, (4, 4), 3.13),
+        ("f4h", 36, 900, (4, 4), 4.0),
+        ("f6", 64, 129600, (6, 6), 5.06),
+        ("f6c", 88, 36, (6, 6), 3.68),
+        ("f2x1", 12, 2, (1, 2), 1.5),
+        ("f4x1", 18, 24, (1, 4), 2.0),
+    ],
+)
+def test_real_products_of_the_catalog(name, taps, scale, m, saving):
+    one = ALGORITHMS[name]
+    assert (one.taps, one.scale, one.m, one.r) == (taps, scale, m, (3, 3))
+    assert round(9 * m[0] * m[1] / taps, 2) == saving
+
+
+def test_the_catalog_is_complete():
+    assert set(ALGORITHMS) == {"f2", "f4", "f4c", "f4h", "f6", "f6c", "f2x1", "f4x1"}
+
+
+def test_complex_points_give_the_form_made_by_hand():
+    for field in ("input_factors", "weight_matrix", "output_matrix", "scale", "m", "r"):
+        assert getattr(F4C, field) == getattr(HANDMADE, field), field
+
+
+def test_complex_points_stand_beside_real_ones():
+    """Pairs of both fields down the height (7 products), real points along the width (4)."""
+    assert (COMPLEX_AND_REAL.taps, COMPLEX_AND_REAL.m, COMPLEX_AND_REAL.tile) == (28, (3, 2), (5, 4))
+
+
+@pytest.mark.parametrize("name", ["f4c", "f6c"])
+def test_complex_transforms_need_neither_multiplication_nor_shift(name):
+    """Entries of both axes' matrices are 0 or +-1; only the traces on the way back count some numbers twice."""
+    for factor in ALGORITHMS[name].input_factors:
+        assert {abs(entry) for row in factor for entry in row} == {0, 1}
+    for factor in ALGORITHMS[name].output_factors:
+        assert {abs(entry) for row in factor for entry in row} <= {0, 1, 2}
 
 
 def test_one_axis_alone_may_be_fast():
-    assert (F4X1.taps, F4X1.m, F4X1.tile, F4X1.scale) == (18, (4, 1), (6, 3), 24)
+    assert (F4X1.taps, F4X1.m, F4X1.tile, F4X1.scale) == (18, (1, 4), (3, 6), 24)
+    assert (F2X1.taps, F2X1.m, F2X1.tile, F2X1.scale) == (12, (1, 2), (3, 4), 2)
 
 
 def test_an_identity_factor_is_left_out():
     assert all(factor != identity(len(factor)) for factor in F4X1.input_factors)
     assert len(F4X1.input_factors) == 1
+
+
+def test_pairs_of_two_fields_do_not_mix_across_axes():
+    rows, columns = (cook_toom(2, 3, points(0, 1, root)) for root in (IMAGINARY_UNIT, SIXTH_ROOT))
+    with pytest.raises(ValueError, match=r"along the height and .* along the width do not mix"):
+        tensor("mixed", rows, columns)
+
+
+roots = st.sampled_from((IMAGINARY_UNIT, SIXTH_ROOT))
+
+
+@given(root=roots, numbers=st.lists(st.fractions(-2, 2, max_denominator=3), min_size=5, max_size=5), real=st.booleans())
+def test_any_pair_of_any_quadratic_field_gives_convolution(root, numbers, real):
+    """F(m, 3) over a + b theta (b not zero) and another point, on both axes; over a rational point on one axis."""
+    a, b, c, d, e = numbers
+    pair = root * (b or Fraction(1)) + a
+    down = cook_toom(2, 3, points(pair, c, INFINITY))
+    along = cook_toom(1, 2, points(d, e + 9)) if real else cook_toom(1, 2, points(root * (d or Fraction(1)) + e))
+    assert computes_convolution(tensor("any", down, along))
+
+
+@given(trace=st.integers(-3, 3), beyond=st.integers(1, 4), parts=st.lists(st.integers(-9, 9), min_size=4, max_size=4))
+def test_three_real_products_make_a_complex_one(trace, beyond, parts):
+    field = Field(trace, trace * trace // 4 + beyond)
+    form, (a, b, c, d) = three_products(field), parts
+    operands = [
+        sum(x * y for x, y in zip(row, (a, b), strict=True)) * sum(x * y for x, y in zip(column, (c, d), strict=True))
+        for row, column in zip(form.inputs, form.weights, strict=True)
+    ]
+    made = field.number(*(sum(x * y for x, y in zip(row, operands, strict=True)) for row in form.results))
+    assert made == field.number(a, b) * field.number(c, d)

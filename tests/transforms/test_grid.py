@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from algorithms import F4X1
+from algorithms import TALL
 
 from tvm_wvv.transforms.catalog import F2
 from tvm_wvv.transforms.grid import Grid
@@ -24,5 +24,5 @@ def test_even_size_without_padding_reads_the_image_as_it_is():
 
 
 def test_asymmetric_padding_and_a_tile_that_is_not_square():
-    grid = Grid(F4X1, (1, 6, 4, 1), (0, 2, 1, 0))
+    grid = Grid(TALL, (1, 6, 4, 1), (0, 2, 1, 0))
     assert (grid.output, grid.tiles, grid.padded) == ((5, 4), (2, 4), (10, 6))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from algorithms import ALL, F4
+from algorithms import ALL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tvm_wvv.transforms.catalog import F2
+from tvm_wvv.transforms.catalog import F2, F4
 from tvm_wvv.transforms.ranges import INT32, StageRanges, WeightSums, fits, hull, input_range, range_of, stage_ranges
 
 SMALL = StageRanges(v=(-1020, 1020), u=(-1152, 1152), products=(0, 1), outputs=(0, 1), sums=(0, 1))

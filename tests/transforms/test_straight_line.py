@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from algorithms import ALL, F4, F4C
+from algorithms import ALL, CATALOG
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tvm_wvv.transforms.catalog import F2
+from tvm_wvv.transforms.catalog import F2, F4, F4C
 from tvm_wvv.transforms.matrix import chain, identity, integers
-from tvm_wvv.transforms.straight_line import combinations_of_inputs, naive_additions, run, straight_line
+from tvm_wvv.transforms.straight_line import combinations_of_inputs, naive_additions, outputs, run, straight_line
 
 
 @st.composite
@@ -57,12 +57,34 @@ def test_transforms_equal_their_matrices(algorithm):
         assert tuple(zip(*columns, strict=True)) == matrix
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "input_additions", "output_additions"), [(F2, 32, 24), (F4, 144, 100), (F4C, 110, 104)], ids=str
-)
-def test_counts_of_additions(algorithm, input_additions, output_additions):
-    assert algorithm.input_program.additions == input_additions
-    assert algorithm.output_program.additions == output_additions
+# Input transform, then row by row with nothing shared; output transform, then the same. For one tile of one channel.
+ADDITIONS = {
+    "f2": (32, 32, 24, 24),
+    "f4": (144, 216, 100, 140),
+    "f4c": (110, 134, 104, 124),
+    "f4h": (216, 312, 120, 140),
+    "f6": (448, 896, 280, 448),
+    "f6c": (300, 432, 368, 464),
+    "f2x1": (12, 12, 12, 12),
+    "f4x1": (36, 54, 22, 26),
+}
+
+
+@pytest.mark.parametrize("algorithm", CATALOG, ids=str)
+def test_counts_of_additions(algorithm):
+    made = (
+        algorithm.input_program.additions,
+        naive_additions(algorithm.input_factors),
+        algorithm.output_program.additions,
+        naive_additions(algorithm.output_factors),
+    )
+    assert made == ADDITIONS[algorithm.name]
+
+
+def test_complex_f4_needs_no_more_than_what_is_known_to_be_enough():
+    """100 for the values and 10 sums a + b; 84 for the outputs and 30 to combine three products each."""
+    assert F4C.input_program.additions <= 100 + 10
+    assert F4C.output_program.additions <= 84 + 30
 
 
 def test_separable_factors_take_fewer_additions_than_the_whole_matrix():
@@ -94,3 +116,18 @@ def test_programs_are_the_same_every_time():
 def test_a_row_of_zeros_is_refused():
     with pytest.raises(ValueError, match="a row of the matrix is zero"):
         straight_line((((1, 2), (0, 0)),))
+
+
+@pytest.mark.parametrize("algorithm", CATALOG, ids=str)
+def test_sums_come_in_the_order_in_which_outputs_need_them(algorithm):
+    """Inputs are loaded late, outputs are ready early: the values that are alive stay few."""
+    program = algorithm.input_program
+    loaded, made = [], []
+    one_by_one = outputs(program, lambda k: loaded.append(k) or k, lambda value: made.append(value) or value)
+    for done, _ in enumerate(one_by_one, start=1):
+        needed = {term.value for term in program.outputs[:done]}
+        # No sum has been made that is not an operand of a later one or an output by now.
+        operands = {term.value for pair in program.sums[: len(made)] for term in pair}
+        assert set(range(program.inputs, program.inputs + len(made))) <= needed | operands
+    assert sorted(loaded) == list(range(program.inputs))
+    assert len(made) == program.additions

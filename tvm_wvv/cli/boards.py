@@ -32,8 +32,13 @@ def command(json: Json = False) -> None:
         for board in boards
     ]  # fmt: skip
     host = (X86, "this computer, without firmware", "", "", "in process", "", "", "")
-    show(table(("board", "what it is", "core", "features", "runs on", "clock", "flash", "RAM"), [*rows, host],
-               numbers=range(5, 8)))
+    show(
+        table(
+            ("board", "what it is", "core", "features", "runs on", "clock", "flash", "RAM"),
+            [*rows, host],
+            numbers=range(5, 8),
+        )
+    )
 
 
 def _facts(board: Board) -> dict[str, Any]:

@@ -46,9 +46,7 @@ def layer_figures(network: Network, instructions: tuple[int, ...] | None = None)
 def static_totals(network: Network) -> Totals:
     """What is known without building firmware."""
     sizes = network.emitted
-    return Totals(
-        weight_bytes=sizes.weight_bytes, arena_bytes=sizes.arena_bytes, workspace_bytes=sizes.workspace_bytes
-    )
+    return Totals(weight_bytes=sizes.weight_bytes, arena_bytes=sizes.arena_bytes, workspace_bytes=sizes.workspace_bytes)
 
 
 def profile(session: Session, board_name: str, progress: Progress) -> Profile:
@@ -84,9 +82,7 @@ def profile(session: Session, board_name: str, progress: Progress) -> Profile:
 def random_inputs(infos: Sequence[TensorInfo]) -> Arrays:
     """One inference of random bytes, the same every time: zeros would take branches that real inputs do not."""
     random = np.random.RandomState(_SEED)
-    return tuple(
-        np.frombuffer(random.bytes(tensor_bytes(info)), info.dtype).reshape(1, *info.shape) for info in infos
-    )
+    return tuple(np.frombuffer(random.bytes(tensor_bytes(info)), info.dtype).reshape(1, *info.shape) for info in infos)
 
 
 def evaluate(session: Session, board: str, data: str, limit: int | None, progress: Progress) -> Score:

@@ -51,9 +51,7 @@ Codegen = Annotated[str, typer.Option(metavar="c|llvm", help="Code generator; th
 Direct = Annotated[str, typer.Option(metavar="own|cmsis-nn", help="Kernels of direct layers; this version has own.")]
 
 
-def compile_options(
-    winograd: str, layer: list[str] | None, recipe: str | None, codegen: str, direct: str
-) -> Options:
+def compile_options(winograd: str, layer: list[str] | None, recipe: str | None, codegen: str, direct: str) -> Options:
     """What the user asks of the compiler; refuses what this version does not have and what it cannot read."""
     # `passes` imports TVM, which a help text must not wait for.
     from tvm_wvv.passes.options import Options

@@ -49,10 +49,14 @@ greatest = te.comm_reducer(lambda a, b: tirx.Select(a > b, a, b), tirx.min_value
 
 def requantize(acc: Expr, multiplier: Multiplier, bound: int | None = None) -> Expr:
     """`acc` by one multiplier whose numbers become immediates; `bound` is a proved limit of |acc|."""
-    left, right = max(multiplier.shift, 0), max(-multiplier.shift, 0)
+    return requantize_shifted(acc, int32(multiplier.mantissa), multiplier.shift, bound)
+
+
+def requantize_shifted(acc: Expr, mantissa: Expr, shift: int, bound: int | None = None) -> Expr:
+    """`acc` by a mantissa that may be read at run time; only its shift becomes immediates."""
+    left, right = max(shift, 0), max(-shift, 0)
     if left > 31:
         return int32(0)  # every bit leaves on the left
-    mantissa = int32(multiplier.mantissa)
     if bound is None or bound << left >= SHORT_BOUND:
         high = high_multiply(shift_left(acc, int32(left)) if left else acc, mantissa)
         return _rounding_shift_right(high, int32(right), int32((1 << right) - 1)) if right else high
@@ -60,6 +64,17 @@ def requantize(acc: Expr, multiplier: Multiplier, bound: int | None = None) -> E
     if not right:
         return _high_of_double(doubled, mantissa)
     return requantize_short(doubled, mantissa, int32(1 << right >> 1), int32(right))
+
+
+def requantize_doubled(acc: Expr, doubled_mantissa: Expr, shift: int, offset: int = 0) -> Expr:
+    """Any `acc` by twice a mantissa that is below 2^30, shift -22 to 0; then `offset` of 0 to 2^16 is added.
+
+    No word of it can overflow: the product's upper one stays below 2^30.
+    """
+    if not shift:
+        return _high_of_double(acc, doubled_mantissa, offset)
+    high = _high_of_double(acc, doubled_mantissa)
+    return ((high + (high >> int32(31)) + int32(1 << -shift >> 1)) >> int32(-shift)) + int32(offset)
 
 
 def requantize_by(acc: Expr, mantissa: Expr, left: Expr, right: Expr, mask: Expr) -> Expr:
@@ -94,8 +109,9 @@ def _signed(value: Expr) -> Expr:
     return tirx.reinterpret("int32", value)
 
 
-def _high_of_double(doubled: Expr, mantissa: Expr) -> Expr:
-    product = tirx.Cast("int64", doubled) * tirx.Cast("int64", mantissa) + tirx.const(1 << MANTISSA_BITS, "int64")
+def _high_of_double(doubled: Expr, mantissa: Expr, offset: int = 0) -> Expr:
+    addend = tirx.const((offset << 32) + (1 << MANTISSA_BITS), "int64")
+    product = tirx.Cast("int64", doubled) * tirx.Cast("int64", mantissa) + addend
     return tirx.Cast("int32", product >> tirx.const(MANTISSA_BITS + 1, "int64"))
 
 

@@ -29,22 +29,24 @@ _ANY_SUM = 1 << 31
 _WEIGHT_RUNS = (4, 2, 1)
 
 
-def input_transform(algorithm: Algorithm, x_shape: Shape, zero_point: int, padding: Padding) -> Kernel:
-    """x int8 NHWC -> V int16."""
+def input_transform(
+    algorithm: Algorithm, x_shape: Shape, zero_point: int, padding: Padding, dtype: str = "int16"
+) -> Kernel:
+    """x int8 NHWC -> V, int16 or int32."""
     grid = Grid(algorithm, x_shape, padding)
 
     def body(x: tirx.Buffer, v: tirx.Buffer) -> None:
-        blocks.input_transform(_image(x, grid, zero_point), v, algorithm, zero_point)
+        blocks.input_transform(padded_image(x, grid, zero_point), v, algorithm, zero_point)
 
-    func = primitive({"x": (x_shape, "int8"), "v": (grid.v_shape, "int16")}, body)
+    func = primitive({"x": (x_shape, "int8"), "v": (grid.v_shape, dtype)}, body)
     return Kernel(f"winograd_{algorithm.name}_input_transform", func)
 
 
 def tile_product(algorithm: Algorithm, v_shape: Shape, u: np.ndarray) -> Kernel:
     """V int16, U int16 [tap, o, c] (a constant) -> M int32."""
-    packed = _packed(u)
+    packed = pack_weights(u)
     buffers = {"v": (v_shape, "int16"), "u": (packed.shape, "int16"), "m": ((*v_shape[:4], u.shape[1]), "int32")}
-    func = primitive(buffers, lambda v, w, m: blocks.tile_product(v, m, _weight(w)))
+    func = primitive(buffers, lambda v, w, m: blocks.tile_product(v, m, weight_reader(w)))
     return Kernel(f"winograd_{algorithm.name}_tile_product", func, (packed,))
 
 
@@ -70,32 +72,32 @@ def winograd_requantize(op: Conv2d, shape: Shape, bias: np.ndarray | None) -> Ke
     stage = _output_stage(op, shape[3], bias, _ANY_SUM)
 
     def body(sums: tirx.Buffer, *rest: tirx.Buffer) -> None:
-        _requantize(sums, rest[:-1], rest[-1], stage)
+        requantize_block(sums, rest[:-1], rest[-1], stage)
 
-    buffers = {"sums": (shape, "int32"), **_buffers(stage), "out": (shape, "int8")}
+    buffers = {"sums": (shape, "int32"), **stage_buffers(stage), "out": (shape, "int8")}
     return Kernel("winograd_requantize", primitive(buffers, body), stage.constants)
 
 
 def winograd_conv2d(op: Conv2d, algorithm: Algorithm, x_shape: Shape, u: np.ndarray, bias: np.ndarray | None) -> Kernel:
     """x int8 NHWC -> int8 NHWC, all stages in one function; `u` is U int16 [tap, o, c]."""
     grid, zero_point, outputs = Grid(algorithm, x_shape, op.window.padding), op.input.zero_point, u.shape[1]
-    stage, packed = _output_stage(op, outputs, bias, _bound(u, algorithm, zero_point)), _packed(u)
+    stage, packed = _output_stage(op, outputs, bias, _bound(u, algorithm, zero_point)), pack_weights(u)
 
     def body(x: tirx.Buffer, w: tirx.Buffer, *rest: tirx.Buffer) -> None:
         v = intermediate("v", grid.v_shape, "int16")
         m = intermediate("m", grid.m_shape(outputs), "int32")
         sums = intermediate("sums", grid.y_shape(outputs), "int32")
-        blocks.input_transform(_image(x, grid, zero_point), v, algorithm, zero_point)
-        blocks.tile_product(v, m, _weight(w))
+        blocks.input_transform(padded_image(x, grid, zero_point), v, algorithm, zero_point)
+        blocks.tile_product(v, m, weight_reader(w))
         blocks.output_transform(m, sums, algorithm)
-        _requantize(sums, rest[:-1], rest[-1], stage)
+        requantize_block(sums, rest[:-1], rest[-1], stage)
 
-    buffers = {"x": (x_shape, "int8"), "u": (packed.shape, "int16"), **_buffers(stage)}
+    buffers = {"x": (x_shape, "int8"), "u": (packed.shape, "int16"), **stage_buffers(stage)}
     func = primitive({**buffers, "out": (grid.out_shape(outputs), "int8")}, body)
     return Kernel(f"winograd_{algorithm.name}_conv2d", func, (packed, *stage.constants))
 
 
-def _image(x: tirx.Buffer, grid: Grid, value: int) -> tirx.Buffer:
+def padded_image(x: tirx.Buffer, grid: Grid, value: int) -> tirx.Buffer:
     """The image that whole tiles read: `x` itself where they fit it."""
     if grid.padded_shape == grid.x_shape:
         return x
@@ -104,14 +106,15 @@ def _image(x: tirx.Buffer, grid: Grid, value: int) -> tirx.Buffer:
     return image
 
 
-def _packed(u: np.ndarray) -> np.ndarray:
+def pack_weights(u: np.ndarray) -> np.ndarray:
     """[tap, o, c] as [tap, o / block, c, block]: the inner loop reads the weights of a few outputs in one run."""
     taps, outputs, channels = u.shape
     width = next(width for width in _WEIGHT_RUNS if outputs % width == 0)
     return np.ascontiguousarray(u.reshape(taps, outputs // width, width, channels).transpose(0, 1, 3, 2))
 
 
-def _weight(u: tirx.Buffer) -> Callable[[Expr, Expr, Expr], Expr]:
+def weight_reader(u: tirx.Buffer) -> Callable[[Expr, Expr, Expr], Expr]:
+    """U at (tap, o, c), from what `pack_weights` made."""
     width = int(u.shape[3])
     return lambda tap, o, c: u[tap, o // width, c, o % width]
 
@@ -122,12 +125,14 @@ def _output_stage(op: Conv2d, outputs: int, bias: np.ndarray | None, bound: int)
     return OutputStage(given, conv_multipliers(op), op.output.zero_point, op.clamp, limit)
 
 
-def _buffers(stage: OutputStage) -> dict[str, tuple[Shape, str]]:
+def stage_buffers(stage: OutputStage) -> dict[str, tuple[Shape, str]]:
+    """Parameters of a function for the constants of its last stage."""
     names = [tensor.op.name for tensor in stage.placeholders()]
     return {name: (array.shape, "int32") for name, array in zip(names, stage.constants, strict=True)}
 
 
-def _requantize(sums: tirx.Buffer, constants: Sequence[tirx.Buffer], out: tirx.Buffer, stage: OutputStage) -> None:
+def requantize_block(sums: tirx.Buffer, constants: Sequence[tirx.Buffer], out: tirx.Buffer, stage: OutputStage) -> None:
+    """The block `requantize`."""
     blocks.elementwise(
         "requantize", sums, out, lambda value, o: stage.value(value, [one[o] for one in constants]), constants
     )

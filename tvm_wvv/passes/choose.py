@@ -1,7 +1,8 @@
 """Whether a convolution is computed by Winograd, and by which algorithm: a decision on plain data.
 
 A Choice is proved: no value of any stage leaves its integer type, for these weights and any input. A Refusal says why
-not. Asked for by name, an algorithm is taken wherever it is possible; under `auto` it must also save instructions.
+not. Asked for by name, or by a recipe, an algorithm is taken wherever it is possible; under `auto` it must be exact and
+save instructions. Arithmetic that rounds takes its stage quantizers from the recipe, else from the exact ranges.
 """
 
 from __future__ import annotations
@@ -9,45 +10,37 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tvm_wvv.errors import WvvError
+from tvm_wvv.passes.conv_site import ConvSite
+from tvm_wvv.passes.estimate import direct_instructions, winograd_instructions
 from tvm_wvv.passes.spec import Mode, Spec
+from tvm_wvv.quant.default_stages import from_ranges
 from tvm_wvv.quant.operators import Conv2d, DepthwiseConv2d
+from tvm_wvv.quant.recipe import LayerRecipe
+from tvm_wvv.quant.stage import Granularity, Stages
+from tvm_wvv.quant.winograd_parameters import WinogradIntegers, winograd_integers
 from tvm_wvv.reference.winograd import transform_weights, weight_sums
 from tvm_wvv.transforms.bilinear import Algorithm
 from tvm_wvv.transforms.catalog import ALGORITHMS, ARITHMETICS, Variant
-from tvm_wvv.transforms.grid import Grid
 from tvm_wvv.transforms.ranges import INT8, StageRanges, stage_ranges
 
-# Instructions on a Cortex-M4, fitted to counts of our kernels on QEMU (GCC 12 at -O3; images of 4x4 to 32x32): within
-# 5 % for 16 to 64 channels and even widths. On odd widths and few channels direct kernels need up to 40 % more than
-# this, so that `auto` errs towards direct; with one or two input channels up to 15 % less, hence the margin.
-_PER_MAC, _PER_DIRECT_OUTPUT = 1.91, 30.0
-_PER_PRODUCT = 1.9
-# Input transform: loads, additions and stores, half as much again for what spills and for padding.
-_PER_INPUT_STEP = 1.5
-# Output transform: each sum of products is zeroed, stored and loaded; each output is divided, requantized and stored.
-_PER_OUTPUT_TAP, _PER_WINOGRAD_OUTPUT = 5.0, 15.0
+# How much the estimates of an algorithm must be below those of the direct kernel.
 _MARGIN = 0.95
-
-
-@dataclass(frozen=True)
-class ConvSite:
-    """One convolution: operator, input shape NHWC, filters (OHWI; 1HWC where depthwise)."""
-
-    op: Conv2d | DepthwiseConv2d
-    x_shape: tuple[int, ...]
-    weights: NDArray[np.int8]
+# Without data. Sums of int16 products are rescaled for each tap and channel anyway; scales of that kind cost nothing.
+_GRANULARITY: dict[str, Granularity] = {"int16": "tap_channel", "int8": "tap"}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """`variant` computes the site; `ranges` prove it. `multiplications` are of one run, whole tiles counted."""
+    """`variant` computes the site; `multiplications` are of one run, whole tiles counted.
+
+    `ranges` prove exact arithmetic; arithmetic that rounds has its proved `integers` instead.
+    """
 
     variant: Variant
-    ranges: StageRanges
     multiplications: int
+    ranges: StageRanges | None = None
+    integers: WinogradIntegers | None = None
 
 
 @dataclass(frozen=True)
@@ -57,24 +50,24 @@ class Refusal:
     reason: str
 
 
-def choose(site: ConvSite, spec: Spec) -> Choice | Refusal | None:
-    """None where Winograd was not asked for."""
+def choose(site: ConvSite, spec: Spec, recipe: LayerRecipe | None = None) -> Choice | Refusal | None:
+    """None where Winograd was not asked for. `auto` follows the layer's recipe, and so does its own algorithm."""
     if spec is Mode.OFF:
         return None
-    if isinstance(spec, Variant):
-        return prove(site, spec)
-    return _cheapest(site)
+    if recipe is not None and spec in (Mode.AUTO, recipe.variant):
+        return prove(site, recipe.variant, recipe.stages)
+    return prove(site, spec) if isinstance(spec, Variant) else _cheapest(site)
 
 
-def prove(site: ConvSite, variant: Variant) -> Choice | Refusal:
-    """`variant` on this site, if it is possible and every range fits."""
-    if isinstance(site.op, DepthwiseConv2d):
-        return Refusal("depthwise: each output sees one input channel, so transforms cost more than products save")
-    if site.weights.shape[3] != site.x_shape[3]:
-        return Refusal(f"{site.x_shape[3] // site.weights.shape[3]} groups, need 1")
-    reason = _shape_reason(site, variant.algorithm)
+def prove(site: ConvSite, variant: Variant, stages: Stages | None = None) -> Choice | Refusal:
+    """`variant` on this site, if it is possible and every range fits. `stages` are its quantizers, if any are known."""
+    reason = _refused(site, variant.algorithm)
     if reason is not None:
         return Refusal(reason)
+    return _exact(site, variant) if variant.arithmetic == "exact" else _quantized(site, variant, stages)
+
+
+def _exact(site: ConvSite, variant: Variant) -> Choice | Refusal:
     u = transform_weights(site.weights, variant.algorithm)
     zero_point = site.op.input.zero_point
     cells = INT8[0] - zero_point, INT8[1] - zero_point
@@ -82,50 +75,62 @@ def prove(site: ConvSite, variant: Variant) -> Choice | Refusal:
     overflow = ranges.overflow()
     if overflow is not None:
         return Refusal(f"{variant} is not exact here: {overflow}")
-    return Choice(variant, ranges, _grid(site, variant.algorithm).multiplications(site.weights.shape[0]))
+    return Choice(variant, _multiplications(site, variant), ranges=ranges)
 
 
-def direct_instructions(site: ConvSite) -> float:
-    """Estimate for the direct kernel on a Cortex-M4."""
-    outputs = site.weights.shape[0]
-    pixels = site.x_shape[0] * math.prod(_grid(site, next(iter(ALGORITHMS.values()))).output)
-    return pixels * outputs * (_PER_MAC * math.prod(site.weights.shape[1:]) + _PER_DIRECT_OUTPUT)
+def _quantized(site: ConvSite, variant: Variant, stages: Stages | None) -> Choice | Refusal:
+    algorithm, op, weights = variant.algorithm, site.op, site.weights
+    assert isinstance(op, Conv2d), f"{op} was refused before"
+    try:
+        quantizers = stages or from_ranges(algorithm, op, weights, variant.arithmetic, _GRANULARITY[variant.arithmetic])
+        integers = winograd_integers(algorithm, op, weights, site.bias, quantizers)
+    except WvvError as error:
+        return Refusal(f"{variant} is not possible here: {error}")
+    return Choice(variant, _multiplications(site, variant), integers=integers)
 
 
-def winograd_instructions(site: ConvSite, algorithm: Algorithm) -> float:
-    """Estimate for all stages of `algorithm` on a Cortex-M4."""
-    outputs, channels, taps = site.weights.shape[0], site.x_shape[3], algorithm.taps
-    tiles = site.x_shape[0] * math.prod(_grid(site, algorithm).tiles)
-    steps = math.prod(algorithm.tile) + algorithm.input_program.additions + taps
-    per_output = _PER_OUTPUT_TAP * taps + algorithm.output_program.additions
-    per_output += _PER_WINOGRAD_OUTPUT * math.prod(algorithm.m)
-    products = _PER_PRODUCT * taps * channels * outputs
-    return tiles * (products + _PER_INPUT_STEP * steps * channels + per_output * outputs)
+def _multiplications(site: ConvSite, variant: Variant) -> int:
+    return site.grid(variant.algorithm).multiplications(site.outputs)
 
 
 def _cheapest(site: ConvSite) -> Choice | Refusal:
-    variants = [Variant(one, "exact") for name, one in ALGORITHMS.items() if "exact" in ARITHMETICS[name]]
-    decisions = [prove(site, variant) for variant in variants]
-    choices = [decision for decision in decisions if isinstance(decision, Choice)]
-    if not choices:
-        return next(decision for decision in decisions if isinstance(decision, Refusal))
-    best = min(choices, key=lambda choice: winograd_instructions(site, choice.variant.algorithm))
-    return _if_it_pays(site, best)
+    """The cheapest exact algorithm that is possible, if it saves instructions; what costs more is not even proved."""
+    algorithms = [one for name, one in ALGORITHMS.items() if "exact" in ARITHMETICS[name]]
+    refusals = []
+    for algorithm in sorted(algorithms, key=lambda one: _cost(site, one)):
+        variant = Variant(algorithm, "exact")
+        decision = _loss(site, variant) or prove(site, variant)
+        if isinstance(decision, Choice):
+            return decision
+        refusals.append(decision)
+    # The first reason is that of the algorithm which would have been best.
+    return refusals[0]
 
 
-def _if_it_pays(site: ConvSite, choice: Choice) -> Choice | Refusal:
-    direct, winograd = direct_instructions(site), winograd_instructions(site, choice.variant.algorithm)
+def _cost(site: ConvSite, algorithm: Algorithm) -> float:
+    """Estimated instructions; where the shape is impossible all cost the same, and the first one says why."""
+    return math.inf if _refused(site, algorithm) else winograd_instructions(site, algorithm)
+
+
+def _loss(site: ConvSite, variant: Variant) -> Refusal | None:
+    """That `variant`, though possible, does not save instructions."""
+    if _refused(site, variant.algorithm):
+        return None
+    direct, winograd = direct_instructions(site), winograd_instructions(site, variant.algorithm)
     if winograd < _MARGIN * direct:
-        return choice
-    outputs, _, _, inputs = site.weights.shape
+        return None
     return Refusal(
-        f"does not pay with {inputs} input and {outputs} output channels on {site.x_shape[1]}x{site.x_shape[2]}: "
-        f"about {winograd:,.0f} instructions by {choice.variant}, {direct:,.0f} direct"
+        f"does not pay with {site.x_shape[3]} input and {site.outputs} output channels on "
+        f"{site.x_shape[1]}x{site.x_shape[2]}: about {winograd:,.0f} instructions by {variant}, {direct:,.0f} direct"
     )
 
 
-def _shape_reason(site: ConvSite, algorithm: Algorithm) -> str | None:
-    """What about kernel and window the algorithm cannot do."""
+def _refused(site: ConvSite, algorithm: Algorithm) -> str | None:
+    """What about operator, kernel and window the algorithm cannot do."""
+    if isinstance(site.op, DepthwiseConv2d):
+        return "depthwise: each output sees one input channel, so transforms cost more than products save"
+    if site.weights.shape[3] != site.x_shape[3]:
+        return f"{site.x_shape[3] // site.weights.shape[3]} groups, need 1"
     kernel, window = site.weights.shape[1:3], site.op.window
     if kernel != algorithm.r:
         return f"kernel is {kernel}, need {algorithm.r}"
@@ -134,7 +139,3 @@ def _shape_reason(site: ConvSite, algorithm: Algorithm) -> str | None:
     if window.dilation != (1, 1):
         return f"dilation is {window.dilation}, need (1, 1)"
     return None
-
-
-def _grid(site: ConvSite, algorithm: Algorithm) -> Grid:
-    return Grid(algorithm, site.x_shape, site.op.window.padding)

@@ -48,7 +48,7 @@ def split_args(expr: relax.Call) -> tuple[list[relax.Expr], list[relax.Expr]]:
     node, args = read(expr), list(expr.args)
     if isinstance(node, operators.Conv2d | operators.DepthwiseConv2d | operators.FullyConnected):
         return args[:1], args[1:]
-    if isinstance(node, stages.TileProduct | stages.WinogradRequantize):
+    if isinstance(node, stages.STAGES):
         return args[:1], args[1:]
     return args, []
 

@@ -117,7 +117,7 @@ def _kernel(group: Sequence[relax.Binding]) -> Kernel:
     if not isinstance(first, STAGES):
         return kernel_of(first, shapes[0], constants[0])
     if len(group) == 1:
-        return stage_kernel(first, shapes[0][0], constants[0])
+        return stage_kernel(first, shapes[0][0], str(arguments[0][0][0].ty.dtype), constants[0])
     return merged_kernel([node for node in nodes if isinstance(node, STAGES)], shapes[0][0], constants)
 
 

@@ -9,12 +9,23 @@ Target = Literal["cortex_m", "x86"]
 
 
 @dataclass(frozen=True)
+class RecipeFile:
+    """A recipe as its file holds it; `source` names it in messages."""
+
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Options:
     """`winograd` is auto, off or an algorithm (f2, f2:exact); `layers` holds (layer, algorithm) pairs, which go first.
 
+    `auto` follows the recipe where it names a layer, and an algorithm that rounds takes its stage quantizers from it.
     `every_layer` makes the network return the output of every layer, in order, for comparison with the reference.
+    Plain values throughout: archives keep the options as JSON.
     """
 
     winograd: str = "auto"
     layers: tuple[tuple[str, str], ...] = ()
     every_layer: bool = False
+    recipe: RecipeFile | None = None

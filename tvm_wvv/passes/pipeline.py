@@ -9,7 +9,8 @@ from tvm import IRModule, ir
 
 from tvm_wvv.frontends.model import QuantModel, TensorInfo
 from tvm_wvv.passes import integer_ops
-from tvm_wvv.passes.choose import Choice, ConvSite, Refusal, choose
+from tvm_wvv.passes.choose import Choice, Refusal, choose
+from tvm_wvv.passes.conv_site import ConvSite
 from tvm_wvv.passes.expose_layers import ExposeLayers
 from tvm_wvv.passes.fuse_qdq import FuseQdq
 from tvm_wvv.passes.lower import LowerIntegerOps
@@ -17,14 +18,15 @@ from tvm_wvv.passes.lowered import LayerReport, Lowered
 from tvm_wvv.passes.options import Options, Target
 from tvm_wvv.passes.report_layers import constant_bytes, report_layers
 from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
-from tvm_wvv.passes.spec import parse_layer_specs, parse_spec
+from tvm_wvv.passes.spec import layer_recipe, parse_layer_specs, parse_spec
 from tvm_wvv.quant.operators import Affine, Conv2d
+from tvm_wvv.quant.recipe import LayerRecipe, check_recipe, parse_recipe
 
 
 def lower(model: QuantModel, options: Options, target: Target) -> Lowered:
     """Kernel calls for `target`, and a report of each layer."""
     integer = _run([FuseQdq()], model.module)
-    decisions = decide(integer, options)
+    decisions = decide(integer, options, model.sha256)
     passes: list[Any] = [
         *([ExposeLayers()] if options.every_layer else []),
         RewriteWinograd(decisions),
@@ -47,17 +49,26 @@ def _run(passes: Sequence[Any], module: IRModule) -> IRModule:
     return module
 
 
-def decide(integer: IRModule, options: Options) -> dict[str, Choice | Refusal]:
+def decide(integer: IRModule, options: Options, model_sha256: str = "") -> dict[str, Choice | Refusal]:
     """What is done with each convolution, by layer name; empty where Winograd is off."""
-    calls = convolutions(integer)
-    own = parse_layer_specs(options.layers, tuple(calls))
+    sites = {name: site_of(call) for name, call in convolutions(integer).items()}
+    own, recipe = parse_layer_specs(options.layers, tuple(sites)), _recipe(options, model_sha256, sites)
     decisions = {}
-    for name, call in calls.items():
+    for name, site in sites.items():
         spec = own.get(name, parse_spec(options.winograd))
-        decision = choose(site_of(call), spec)
+        decision = choose(site, spec, layer_recipe(name, spec, recipe))
         if decision is not None:
             decisions[name] = decision
     return decisions
+
+
+def _recipe(options: Options, model_sha256: str, sites: Mapping[str, ConvSite]) -> Mapping[str, LayerRecipe]:
+    """The recipe's layers, once it is sure to be for this model."""
+    if options.recipe is None:
+        return {}
+    recipe = parse_recipe(options.recipe.text, options.recipe.source)
+    check_recipe(recipe, options.recipe.source, model_sha256, {name: site.outputs for name, site in sites.items()})
+    return recipe.layers
 
 
 def convolutions(integer: IRModule) -> Mapping[str, ir.Call]:
@@ -71,7 +82,8 @@ def site_of(call: ir.Call) -> ConvSite:
     """A convolution as plain data, for `choose`."""
     op = integer_ops.read(call)
     assert isinstance(op, Conv2d), f"{op} is no convolution"
-    return ConvSite(op, integer_ops.shape_of(call.args[0]), call.args[1].value.numpy())
+    _, *constants = call.args
+    return ConvSite(op, integer_ops.shape_of(call.args[0]), *(constant.value.numpy() for constant in constants))
 
 
 def _layer_outputs(integer: IRModule) -> tuple[TensorInfo, ...]:

@@ -8,7 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tvm_wvv.passes.stages import InputTransform, OutputTransform, Stage, TileProduct, WinogradRequantize
+from tvm_wvv.passes.stages import (
+    InputTransform,
+    OutputTransform,
+    RequantizeInput,
+    RequantizeProducts,
+    Stage,
+    TileProduct,
+    WinogradRequantize,
+    stored_dtype,
+)
 from tvm_wvv.quant.operators import (
     AveragePool,
     Concat,
@@ -85,10 +94,18 @@ def stage_shape(stage: Stage, shapes: Sequence[Shape]) -> Shape:
             return (*first[:4], shapes[1][1])
         case OutputTransform():
             return (first[0], *stage.size, first[4])
-        case WinogradRequantize():
+        case RequantizeInput() | RequantizeProducts() | WinogradRequantize():
             return first
 
 
 def stage_dtype(stage: Stage) -> str:
     """The type of a Winograd stage's result."""
-    return {InputTransform: "int16", WinogradRequantize: "int8"}.get(type(stage), "int32")
+    match stage:
+        case InputTransform():
+            return stage.dtype
+        case RequantizeInput() | RequantizeProducts():
+            return stored_dtype(stage.bits)
+        case TileProduct() | OutputTransform():
+            return "int32"
+        case WinogradRequantize():
+            return "int8"

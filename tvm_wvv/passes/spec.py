@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.frontends.layer_names import label
+from tvm_wvv.quant.recipe import LayerRecipe
 from tvm_wvv.transforms.catalog import ALGORITHMS, Variant, suggestion, variant
 
 
@@ -47,3 +48,17 @@ def parse_layer_specs(layers: Sequence[tuple[str, str]], known: Sequence[str]) -
             raise WvvError(f"--layer {name}={text}: no convolution has this name{suggestion(label(name), labels)}")
         specs[name] = parse_spec(text)
     return specs
+
+
+def layer_recipe(name: str, spec: Spec, recipe: Mapping[str, LayerRecipe]) -> LayerRecipe | None:
+    """What the recipe says of a layer, where `spec` leaves it room.
+
+    WvvError where another algorithm that rounds is asked for: it has no quantizers, though a recipe was given for them.
+    """
+    found = recipe.get(name)
+    if found is not None and isinstance(spec, Variant) and spec != found.variant and spec.arithmetic != "exact":
+        raise WvvError(
+            f"layer {name}: the recipe has quantizers for {found.variant}, {spec} was asked for; "
+            f"leave out --winograd to follow the recipe, or --recipe to do without data"
+        )
+    return found

@@ -184,6 +184,19 @@ class Clip:
 
 
 Operator = (
-    Conv2d | DepthwiseConv2d | FullyConnected | Add | Mul | AveragePool | MaxPool | Mean
-    | Pad | Reshape | Concat | Softmax | Requantize | Relu | Clip
+    Conv2d
+    | DepthwiseConv2d
+    | FullyConnected
+    | Add
+    | Mul
+    | AveragePool
+    | MaxPool
+    | Mean
+    | Pad
+    | Reshape
+    | Concat
+    | Softmax
+    | Requantize
+    | Relu
+    | Clip
 )

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from tvm_wvv.quant.operators import Pair, Window
 
 
-def taps(
-    x: NDArray[np.int64], kernel: Pair, window: Window, fill: int
-) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+def taps(x: NDArray[np.int64], kernel: Pair, window: Window, fill: int) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
     """(row, column, view) for each kernel tap over an NHWC image; positions outside the image hold `fill`."""
     top, left, bottom, right = window.padding
     padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)

@@ -82,7 +82,8 @@ def winograd_conv2d(
 
 def weight_sums(u: Int16Array, algorithm: Algorithm) -> WeightSums:
     """What `transforms.ranges` must know of the transformed filters [tap, o, c] to bound every later stage."""
-    wide = u.astype(np.int64)
+    # Coefficients and their sums stay far below 2^53, so that products in double, which BLAS does fast, are exact.
+    wide = np.ascontiguousarray(u.transpose(1, 2, 0)).astype(np.float64)
 
     def sums(rows: IntMatrix) -> tuple[Range, ...]:
         return tuple(pair for row in rows for pair in _signed_sums(row, wide, algorithm))
@@ -93,15 +94,22 @@ def weight_sums(u: Int16Array, algorithm: Algorithm) -> WeightSums:
     return WeightSums(transformed, sums(values[:taps]), sums(values[taps:]), sums(algorithm.output_matrix[:1]))
 
 
-def _signed_sums(row: tuple[int, ...], u: WideArray, algorithm: Algorithm) -> list[Range]:
-    """(negative, positive) coefficient sums, for each output channel, of the value sum over taps of row[t] * M[t]."""
-    # Coefficients stay far below 2^53, so that the product in double, which BLAS does fast, is exact.
-    taps, outputs, inputs = u.shape
-    by_tap = (np.array(row)[:, None] * _array(algorithm.input_matrix)).astype(np.float64)
-    cells = u.transpose(1, 2, 0).reshape(outputs * inputs, taps).astype(np.float64) @ by_tap
-    per_output = cells.reshape(outputs, -1)
-    negative, positive = np.minimum(per_output, 0).sum(axis=1), np.maximum(per_output, 0).sum(axis=1)
-    return [(int(low), int(high)) for low, high in zip(negative, positive, strict=True)]
+def _signed_sums(row: tuple[int, ...], u: NDArray[np.float64], algorithm: Algorithm) -> list[Range]:
+    """(negative, positive) coefficient sums, for each output channel, of the value sum over taps of row[t] * M[t].
+
+    `u` is [o, c, tap].
+    """
+    # Most values stand for a few taps, and see a few cells only; the others need not be multiplied.
+    used = [tap for tap, factor in enumerate(row) if factor]
+    by_tap = np.array(row)[used, None] * _array(algorithm.input_matrix)[used]
+    by_tap = by_tap[:, by_tap.any(axis=0)].astype(np.float64)
+    found = []
+    for channel in u[:, :, used]:
+        cells = channel @ by_tap
+        total = int(cells.sum())
+        absolute = int(np.abs(cells, out=cells).sum())
+        found.append(((total - absolute) // 2, (total + absolute) // 2))
+    return found
 
 
 def _padded(x: Int8Array, zero_point: int, grid: Grid) -> WideArray:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tvm_wvv.transforms.cook_toom import Filter
-from tvm_wvv.transforms.matrix import IntMatrix, chain, identity, integers, kronecker
+from tvm_wvv.transforms.matrix import IntMatrix, Matrix, chain, identity, integers, kronecker
+from tvm_wvv.transforms.pairs import real_products
 from tvm_wvv.transforms.straight_line import Program, straight_line
 
 Pair = tuple[int, int]
@@ -79,13 +80,19 @@ class Algorithm:
 
 def tensor(name: str, rows: Filter, columns: Filter) -> Algorithm:
     """The two-dimensional algorithm that uses `rows` down the height and `columns` along the width."""
+    inputs, outputs = _factors(rows.bt, columns.bt), _factors(rows.at, columns.at)
+    weights: tuple[Matrix, ...] = (kronecker(rows.g, columns.g),)
+    if rows.pairs or columns.pairs:
+        products = real_products(rows, columns)
+        inputs, outputs = (*inputs, *products.inputs), (*products.gather, *outputs)
+        weights = (*weights, *products.weights)
     return Algorithm(
         name,
         m=(rows.m, columns.m),
         r=(rows.r, columns.r),
-        input_factors=_factors(rows.bt, columns.bt),
-        weight_matrix=integers(kronecker(rows.g, columns.g)),
-        output_factors=_factors(rows.at, columns.at),
+        input_factors=inputs,
+        weight_matrix=integers(chain(weights)),
+        output_factors=outputs,
         scale=rows.scale * columns.scale,
     )
 

@@ -1,4 +1,8 @@
-"""The algorithms by name, and the arithmetics each of them may run in."""
+"""The algorithms by name, and the arithmetics each of them may run in.
+
+Kernels are 3x3 throughout. Beside each name stand the real products of a tile and how many fewer these are than in
+direct convolution; additions of the transforms stand in tests/transforms/test_straight_line.py.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,50 @@ from dataclasses import dataclass
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.transforms.bilinear import Algorithm, tensor
-from tvm_wvv.transforms.cook_toom import cook_toom
+from tvm_wvv.transforms.cook_toom import Filter, cook_toom, direct
 from tvm_wvv.transforms.points import INFINITY, points
+from tvm_wvv.transforms.quadratic import IMAGINARY_UNIT, SIXTH_ROOT
 
-_F2_3 = cook_toom(2, 3, points(0, 1, -1, INFINITY))
+_F2 = cook_toom(2, 3, points(0, 1, -1, INFINITY))
+_F4 = cook_toom(4, 3, points(0, 1, -1, 2, -2, INFINITY))
+_F4_HALF = cook_toom(4, 3, points(0, 1, -1, "1/2", -2, INFINITY))
+_F4_COMPLEX = cook_toom(4, 3, points(0, 1, -1, INFINITY, IMAGINARY_UNIT))
+_F6 = cook_toom(6, 3, points(0, 1, -1, 2, -2, "1/2", "-1/2", INFINITY))
+# All six sixth roots of unity: +-1, and two pairs.
+_F6_COMPLEX = cook_toom(6, 3, points(0, 1, -1, INFINITY, SIXTH_ROOT, SIXTH_ROOT * SIXTH_ROOT))
 
-# 16 products for 4 outputs: 2.25 times fewer than direct.
-F2 = tensor("f2", _F2_3, _F2_3)
 
-ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (F2,)}
+def _both(name: str, axis: Filter) -> Algorithm:
+    """The same along height and width."""
+    return tensor(name, axis, axis)
 
-# int16 operands, int32 sums, the same bytes as direct convolution; the first arithmetic is what a bare name means.
-ARITHMETICS: dict[str, tuple[str, ...]] = {"f2": ("exact",)}
+
+def _along_width(name: str, axis: Filter) -> Algorithm:
+    """Fast along the width, direct along the height: fewer savings, narrower numbers, tiles one row high."""
+    return tensor(name, direct(3), axis)
+
+
+F2 = _both("f2", _F2)  # 16, 2.25 times
+F4 = _both("f4", _F4)  # 36, 4 times
+F4C = _both("f4c", _F4_COMPLEX)  # 46, 3.13 times; transforms need additions only
+F4H = _both("f4h", _F4_HALF)  # 36, 4 times; less spread between taps than f4
+F6 = _both("f6", _F6)  # 64, 5.06 times
+F6C = _both("f6c", _F6_COMPLEX)  # 88, 3.68 times; transforms need additions only
+F2X1 = _along_width("f2x1", _F2)  # 12, 1.5 times
+F4X1 = _along_width("f4x1", _F4)  # 18, 2 times
+
+ALGORITHMS: dict[str, Algorithm] = {one.name: one for one in (F2, F4, F4C, F4H, F6, F6C, F2X1, F4X1)}
+
+# exact: int16 operands, int32 sums, the same bytes as direct convolution. Offered where the operands of all int8
+#        weights and inputs fit; that a layer's sums fit is proved when the layer is known.
+# int16: int16 inputs, weights as wide as the sums allow.
+# int8:  8 bits in every stage.
+# The first arithmetic is what a bare name means.
+_QUANTIZED = ("int16", "int8")
+_EXACT = (F2, F4C, F6C, F2X1, F4X1)
+ARITHMETICS: dict[str, tuple[str, ...]] = {
+    name: ("exact", *_QUANTIZED) if one in _EXACT else _QUANTIZED for name, one in ALGORITHMS.items()
+}
 
 
 @dataclass(frozen=True)

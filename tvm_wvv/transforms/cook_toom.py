@@ -7,17 +7,34 @@ below the number of points is  sum over p of q(p) / M_p(p) * M_p(x), plus its le
 infinity is a point. Let q = x^i w(x) and replace every power x^j by d[j]: the left side becomes y[i], the right side
 the bilinear form whose rows of bt are the coefficients of M_p, of g the powers of p over M_p(p), and whose columns of
 at are the powers p^i.
+
+A conjugate pair p, p' has conjugate summands, so that one of them is enough: together they are the trace (the sum over
+conjugates) of p^i P, where P is the product of the complex numbers (g w)(p) and (bt d)(p). Every complex entry stands
+as two real ones, its coordinates for 1 and theta: two rows in bt and in g, two columns in at. Since the trace is
+linear, y[i] gets  sum over e of at[i][e] * trace(theta^e P)  for e = 0, 1.
+
+Factors: bt and at are divided by their content (what all their entries have in common, a fraction where there are
+denominators), the coordinates of a pair together. g pays it back, and what makes g whole is `scale`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tvm_wvv.transforms.matrix import IntMatrix, Number, Row, identity, integers
-from tvm_wvv.transforms.points import Infinity, Point, powers
+from tvm_wvv.transforms.matrix import IntMatrix, Matrix, identity, integers
+from tvm_wvv.transforms.points import Infinity, Point, degree, factor, powers
+from tvm_wvv.transforms.quadratic import Field, Quadratic, Scalar, coordinates, inverse
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Rows `place` and `place` + 1 of bt and g, and these columns of at, are coordinates in `field`."""
+
+    place: int
+    field: Field
 
 
 @dataclass(frozen=True)
@@ -30,27 +47,31 @@ class Filter:
     g: IntMatrix
     at: IntMatrix
     scale: int
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def tile(self) -> int:
         """Inputs of one tile."""
         return self.m + self.r - 1
 
-    @property
-    def taps(self) -> int:
-        """Products of one tile."""
-        return len(self.bt)
-
 
 def cook_toom(m: int, r: int, points: Sequence[Point]) -> Filter:
-    """F(m, r) over m + r - 1 distinct points, with every denominator moved into g and from there into `scale`."""
-    if len(points) != m + r - 1:
-        raise ValueError(f"F({m}, {r}) takes {m + r - 1} points, got {len(points)}")
-    rows = tuple(_cleared(_basis(point, points), powers(point, m), powers(point, r)) for point in points)
-    scale = math.lcm(*(Fraction(entry).denominator for _, _, g in rows for entry in g))
-    bt = integers(tuple(bt for bt, _, _ in rows))
-    at = integers(tuple(zip(*(at for _, at, _ in rows), strict=True)))
-    return Filter(m, r, bt, integers(tuple(tuple(entry * scale for entry in g) for _, _, g in rows)), at, scale)
+    """F(m, r) over m + r - 1 distinct points, pairs counted twice, with every denominator moved into g and `scale`."""
+    count = sum(map(degree, points))
+    if count != m + r - 1:
+        raise ValueError(f"F({m}, {r}) takes {m + r - 1} points, got {count}")
+    found = [_at_point(point, points, (m, r)) for point in points]
+    g = tuple(row for one in found for row in one.g)
+    scale = math.lcm(*(Fraction(entry).denominator for row in g for entry in row))
+    return Filter(
+        m,
+        r,
+        bt=integers(tuple(row for one in found for row in one.bt)),
+        g=integers(tuple(tuple(entry * scale for entry in row) for row in g)),
+        at=integers(tuple(zip(*(column for one in found for column in one.at), strict=True))),
+        scale=scale,
+        pairs=_pairs(points),
+    )
 
 
 def direct(r: int) -> Filter:
@@ -58,34 +79,70 @@ def direct(r: int) -> Filter:
     return Filter(1, r, identity(r), identity(r), ((1,) * r,), 1)
 
 
-def _basis(point: Point, points: Sequence[Point]) -> Row:
-    """Coefficients of M_p / M_p(p), lowest power first, as long as the tile; of M itself at infinity."""
-    roots = [other for other in points if not isinstance(other, Infinity) and other != point]
-    coefficients: Row = (Fraction(1),)
-    for root in roots:
-        shifted, kept = (Fraction(0), *coefficients), (*coefficients, Fraction(0))
-        coefficients = tuple(high - root * low for high, low in zip(shifted, kept, strict=True))
-    at_point = Fraction(1)
-    if not isinstance(point, Infinity):
-        at_point = math.prod((point - root for root in roots), start=at_point)
-    return tuple(entry / at_point for entry in coefficients) + (Fraction(0),) * (len(points) - len(coefficients))
+@dataclass(frozen=True)
+class _Rows:
+    """What belongs to one point: rows of bt, columns of at, rows of g; one each, or two for a pair."""
+
+    bt: Matrix
+    at: Matrix
+    g: Matrix
 
 
-def _cleared(bt: Row, at: Row, g: Row) -> tuple[Row, Row, Row]:
-    """The same product with `bt` and `at` whole numbers without a common factor; what they lost is paid back in `g`.
-
-    The sign goes to bt, so that g begins with a positive entry as in the papers.
-    """
+def _at_point(point: Point, points: Sequence[Point], sizes: tuple[int, int]) -> _Rows:
+    basis, divisor = _basis(point, points)
+    bt = basis + (Fraction(0),) * (sum(sizes) - 1 - len(basis))
+    at, g = powers(point, sizes[0]), _times(powers(point, sizes[1]), divisor)
+    if not isinstance(divisor, Quadratic) and divisor < 0:
+        # The sign goes to bt, so that g begins with a positive entry as in the papers.
+        bt, g = _times(bt, -1), _times(g, -1)
     bt_content, at_content = _content(bt), _content(at)
-    return _over(bt, bt_content), _over(at, at_content), tuple(entry * bt_content * at_content for entry in g)
+    cleared = _times(bt, 1 / bt_content), _times(at, 1 / at_content), _times(g, bt_content * at_content)
+    parts = 2 if isinstance(point, Quadratic) else 1
+    return _Rows(*(tuple(tuple(coordinates(entry)[k] for entry in row) for k in range(parts)) for row in cleared))
 
 
-def _content(row: Row) -> Fraction:
-    """The greatest positive rational of which every entry is a whole multiple."""
-    fractions = [Fraction(entry) for entry in row]
-    denominator = math.lcm(*(entry.denominator for entry in fractions))
-    return Fraction(math.gcd(*(int(entry * denominator) for entry in fractions)), denominator)
+def _pairs(points: Sequence[Point]) -> tuple[Pair, ...]:
+    place, found = 0, []
+    for point in points:
+        if isinstance(point, Quadratic):
+            found.append(Pair(place, point.field))
+        place += degree(point)
+    return tuple(found)
 
 
-def _over(row: Row, divisor: Number) -> Row:
-    return tuple(entry / Fraction(divisor) for entry in row)
+def _basis(point: Point, points: Sequence[Point]) -> tuple[tuple[Scalar, ...], Scalar]:
+    """Coefficients of M_p, lowest power first, and 1 / M_p(p); of M itself, and 1, at infinity."""
+    coefficients: tuple[Scalar, ...] = (Fraction(1),)
+    for other in points:
+        if other != point:
+            coefficients = _product(coefficients, factor(other))
+    if isinstance(point, Infinity):
+        return coefficients, Fraction(1)
+    if isinstance(point, Quadratic):
+        coefficients = _product(coefficients, (-point.conjugate, Fraction(1)))
+    at_point = zip(coefficients, powers(point, len(coefficients)), strict=True)
+    return coefficients, inverse(_sum(coefficient * power for coefficient, power in at_point))
+
+
+def _product(left: Sequence[Scalar], right: Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """The product of two polynomials."""
+    places = range(len(left) + len(right) - 1)
+    return tuple(_sum(a * right[k - i] for i, a in enumerate(left) if 0 <= k - i < len(right)) for k in places)
+
+
+def _sum(numbers: Iterable[Scalar]) -> Scalar:
+    total: Scalar = Fraction(0)
+    for number in numbers:
+        total = total + number
+    return total
+
+
+def _times(row: Sequence[Scalar], number: Scalar) -> tuple[Scalar, ...]:
+    return tuple(entry * number for entry in row)
+
+
+def _content(row: Sequence[Scalar]) -> Fraction:
+    """The greatest positive rational of which every coordinate is a whole multiple."""
+    parts = [Fraction(part) for entry in row for part in coordinates(entry)]
+    denominator = math.lcm(*(part.denominator for part in parts))
+    return Fraction(math.gcd(*(int(part * denominator) for part in parts)), denominator)

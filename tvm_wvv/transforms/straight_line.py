@@ -2,13 +2,14 @@
 
 Entries are written with signed binary digits, no two of them adjacent, so a row becomes a sum of terms
 +-(value << shift). Pairs of terms that several rows share, up to sign and a common shift, become values of their own,
-the most frequent first (Hartley's greedy scheme); what is left is added row by row.
+the most frequent first (Hartley's greedy scheme); what is left is added row by row. At the end sums are put into the
+order in which the outputs, one after the other, ask for them: few of them are then alive at a time.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -57,7 +58,7 @@ def straight_line(factors: Sequence[IntMatrix]) -> Program:
         rows = [_terms(row, current) for row in factor]
         _share(rows, sums, inputs)
         current = [_add_up(row, sums, inputs) for row in rows]
-    return Program(inputs, tuple(sums), tuple(current))
+    return _on_demand(Program(inputs, tuple(sums), tuple(current)))
 
 
 def run(program: Program, values: Sequence[Any], bind: Callable[[Any], Any] = lambda value: value) -> list[Any]:
@@ -65,10 +66,21 @@ def run(program: Program, values: Sequence[Any], bind: Callable[[Any], Any] = la
 
     `bind` gets each sum as it is made, and what it gives back stands for that sum.
     """
-    known = list(values)
-    for left, right in program.sums:
-        known.append(bind(_sum(known, left, right)))
-    return [_signed(known, term) for term in program.outputs]
+    return list(outputs(program, values.__getitem__, bind))
+
+
+def outputs(
+    program: Program, load: Callable[[int], Any], bind: Callable[[Any], Any] = lambda value: value
+) -> Iterator[Any]:
+    """The same one by one: inputs are loaded, and sums made, when the first output needs them."""
+    known: dict[int, Any] = {}
+    for term in program.outputs:
+        for value in _missing(program, term.value, known):
+            if value < program.inputs:
+                known[value] = load(value)
+            else:
+                known[value] = bind(_sum(known, *program.sums[value - program.inputs]))
+        yield _signed(known, term)
 
 
 def combinations_of_inputs(program: Program) -> IntMatrix:
@@ -151,14 +163,39 @@ def _add_up(row: list[Term], sums: list[tuple[Term, Term]], inputs: int) -> Term
     return total
 
 
-def _sum(known: Sequence[Any], left: Term, right: Term) -> Any:
+def _missing(program: Program, value: int, known: Container[int]) -> list[int]:
+    """What must be made for `value` beyond what is known, itself the last, everything once and after its operands."""
+    if value in known:
+        return []
+    if value < program.inputs:
+        return [value]
+    first, second = (_missing(program, term.value, known) for term in program.sums[value - program.inputs])
+    return [*first, *(one for one in second if one not in first), value]
+
+
+def _on_demand(program: Program) -> Program:
+    """The same sums, numbered as `outputs` makes them; a sum that no output needs is left out."""
+    order: list[int] = list(range(program.inputs))
+    for term in program.outputs:
+        order += [value for value in _missing(program, term.value, set(order)) if value >= program.inputs]
+    number = {value: place for place, value in enumerate(order)}
+
+    def moved(term: Term) -> Term:
+        return Term(number[term.value], term.shift, term.sign)
+
+    sums = tuple(program.sums[value - program.inputs] for value in order[program.inputs :])
+    pairs = tuple((moved(left), moved(right)) for left, right in sums)
+    return Program(program.inputs, pairs, tuple(map(moved, program.outputs)))
+
+
+def _sum(known: Mapping[int, Any], left: Term, right: Term) -> Any:
     if left.sign < 0 < right.sign:
         left, right = right, left
     first, second = _signed(known, left), _signed(known, Term(right.value, right.shift))
     return first + second if right.sign > 0 else first - second
 
 
-def _signed(known: Sequence[Any], term: Term) -> Any:
+def _signed(known: Mapping[int, Any], term: Term) -> Any:
     value = known[term.value]
     # A product, because shifting a negative number to the left is undefined in C; compilers shift all the same.
     shifted = value * (1 << term.shift) if term.shift else value

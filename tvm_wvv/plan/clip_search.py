@@ -1,0 +1,140 @@
+"""Stage scales of one layer by coordinate descent: each in turn takes the candidate that leaves the least output error.
+
+A candidate is the present scale times a ratio, and the present one is among them, so that the error never grows. Scales
+start where nothing of the sample clips. What shares a scale is tried together; an output channel that has its own
+chooses for itself. The same layer gives the same scales.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from tvm_wvv.plan.layer_error import HIGH, LOW, ExactLayer, Floats, TapScales, cost, errors, tap_error, tap_form
+from tvm_wvv.quant.stage import Granularity
+
+Stage = Literal["v", "u", "m"]
+STAGES: tuple[Stage, ...] = ("u", "v", "m")
+Taps = list[TapScales]
+ROUNDS = 3
+# First far and coarse, then near and fine. One scale for all taps may end far below what the largest of them needs.
+_FIRST = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35)
+_FIRST_SHARED = (*_FIRST, 0.29, 0.24, 0.2, 0.16, 0.13, 0.1, 0.07, 0.05, 0.03)
+_LATER = (1.0, 0.8, 0.88, 0.94, 1.06, 1.13, 1.25)
+_FIRST_POWERS, _LATER_POWERS = (1.0, 0.5, 0.25, 0.125, 0.0625), (1.0, 0.5, 2.0)
+# A tap leans to one side where the other end of its range is nearer to zero than this share.
+_LEAN = 0.25
+
+
+@dataclass(frozen=True)
+class Wish:
+    """`zero_points` gives a tap of V whose values lean to one side a zero point, so that no step is left unused."""
+
+    granularity: Granularity = "tap"
+    power_of_two: bool = False
+    zero_points: bool = False
+
+    def ratios(self, number: int) -> Sequence[float]:
+        """The candidates of a round."""
+        if self.power_of_two:
+            return _LATER_POWERS if number else _FIRST_POWERS
+        if number:
+            return _LATER
+        return _FIRST_SHARED if self.granularity == "tensor" else _FIRST
+
+
+def search(layer: ExactLayer, wish: Wish, step: Callable[[], None] = lambda: None) -> Taps:
+    """The scales found; `step` is called ROUNDS times."""
+    taps = unclipped(layer, wish)
+    one_round = _shared_round if wish.granularity == "tensor" else _tap_round
+    for number in range(ROUNDS):
+        taps = one_round(layer, taps, wish, wish.ratios(number))
+        step()
+    return taps
+
+
+def unclipped(layer: ExactLayer, wish: Wish) -> Taps:
+    """The scales that hold every value of the sample."""
+    low, high = layer.v.min(axis=(1, 2)), layer.v.max(axis=(1, 2))
+    v = np.maximum(-low, high) / HIGH
+    if wish.zero_points:
+        v = np.where(_leans(low, high), (np.maximum(high, 0) - np.minimum(low, 0)) / (HIGH - LOW), v)
+    u, m = (_over_shared(np.abs(one).max(axis=axis), wish) / HIGH for one, axis in ((layer.u, 2), (layer.m, 1)))
+    v = _over_shared(v, wish)
+    taps = [TapScales(float(v[t]), 0, u[t], m[t]) for t in range(len(v))]
+    return [_within(layer, t, tap, wish) for t, tap in enumerate(taps)]
+
+
+def _over_shared(greatest: Floats, wish: Wish) -> Floats:
+    """The maximum over what shares a scale, in the shape that came."""
+    if wish.granularity == "tensor":
+        return np.full_like(greatest, greatest.max())
+    if wish.granularity == "tap" and greatest.ndim == 2:
+        return np.repeat(greatest.max(axis=1, keepdims=True), greatest.shape[1], axis=1)
+    return greatest
+
+
+def _within(layer: ExactLayer, t: int, tap: TapScales, wish: Wish) -> TapScales:
+    """The tap with no scale below the step in which its values come, and with its zero point; powers of two if wished."""
+    v, u = max(1.0, _power(tap.v, wish)), np.maximum(1, _power(tap.u, wish))
+    m = np.maximum(v * u, _power(tap.m, wish)).astype(np.float32)
+    return TapScales(v, _zero_point(layer, t, v) if wish.zero_points else 0, u.astype(np.float32), m)
+
+
+def _power(scale: Floats | float, wish: Wish) -> Floats | float:
+    return 2.0 ** np.ceil(np.log2(np.maximum(scale, 1.0))) if wish.power_of_two else scale
+
+
+def _leans(low: Floats, high: Floats) -> Floats:
+    return np.minimum(-low, high) < _LEAN * np.maximum(-low, high)
+
+
+def _zero_point(layer: ExactLayer, t: int, v: float) -> int:
+    """Where a tap leans, the one that puts its end near zero onto the first or the last step."""
+    low, high = min(0.0, float(layer.v[t].min())), max(0.0, float(layer.v[t].max()))
+    if not _leans(low, high):
+        return 0
+    wanted = LOW - low / v if high > -low else HIGH - high / v
+    return int(np.clip(round(wanted), LOW, HIGH))
+
+
+def _stepped(layer: ExactLayer, t: int, tap: TapScales, stage: Stage, ratio: float, wish: Wish) -> TapScales:
+    return _within(layer, t, replace(tap, **{stage: getattr(tap, stage) * ratio}), wish)
+
+
+def _shared_round(layer: ExactLayer, taps: Taps, wish: Wish, ratios: Sequence[float]) -> Taps:
+    """Each stage's one scale in turn."""
+    for stage in STAGES:
+        tried = [[_stepped(layer, t, tap, stage, ratio, wish) for t, tap in enumerate(taps)] for ratio in ratios]
+        taps = min(tried, key=lambda one: cost(layer, errors(layer, one)))
+    return taps
+
+
+def _tap_round(layer: ExactLayer, taps: Taps, wish: Wish, ratios: Sequence[float]) -> Taps:
+    """Each tap in turn, each of its stages, the error of all others as it stands."""
+    found, error = list(taps), errors(layer, taps)
+    total = np.tensordot(layer.matrix, error, 1)
+    for t, stage in itertools.product(range(len(found)), STAGES):
+        column = layer.matrix[:, t, None, None]
+        total -= column * error[t]
+        linear, square = tap_form(layer, t, total)
+        tried = [_stepped(layer, t, found[t], stage, ratio, wish) for ratio in ratios]
+        made = [tap_error(layer, t, one) for one in tried]
+        costs = np.stack([(linear * e + square * e**2).sum(axis=0) for e in made])
+        found[t] = _best(tried, costs, own=wish.granularity == "tap_channel" and stage != "v")
+        error[t] = tap_error(layer, t, found[t])
+        total += column * error[t]
+    return found
+
+
+def _best(tried: Sequence[TapScales], costs: Floats, own: bool) -> TapScales:
+    """The candidate of the least cost [candidate, o]; with `own`, each output channel takes its own."""
+    if not own:
+        return tried[int(costs.sum(axis=1).argmin())]
+    best, outputs = costs.argmin(axis=0), np.arange(costs.shape[1])
+    u, m = (np.stack([getattr(one, stage) for one in tried])[best, outputs] for stage in ("u", "m"))
+    return replace(tried[0], u=u, m=m)
