@@ -18,7 +18,7 @@ from tvm_wvv.passes.options import Options, Target
 from tvm_wvv.passes.report_layers import constant_bytes, report_layers
 from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
 from tvm_wvv.passes.spec import parse_layer_specs, parse_spec
-from tvm_wvv.quant.operators import Affine, Conv2d
+from tvm_wvv.quant.operators import Affine, Conv2d, Dequantize
 
 
 def lower(model: QuantModel, options: Options, target: Target) -> Lowered:
@@ -81,7 +81,11 @@ def _layer_outputs(integer: IRModule) -> tuple[TensorInfo, ...]:
 
 
 def _output_info(call: ir.Call) -> TensorInfo:
-    affine = getattr(integer_ops.read(call), "output", None)
+    op = integer_ops.read(call)
+    affine = op.input if isinstance(op, Dequantize) else getattr(op, "output", None)
     return TensorInfo(
-        integer_ops.layer_of(call), integer_ops.shape_of(call), "int8", affine if isinstance(affine, Affine) else None
+        integer_ops.layer_of(call),
+        integer_ops.shape_of(call),
+        str(call.ty.dtype),
+        affine if isinstance(affine, Affine) else None,
     )
