@@ -16,6 +16,8 @@ has arm-none-eabi-gcc || need gcc-arm-none-eabi
 has arm-none-eabi-ld || need binutils-arm-none-eabi
 compiles arm-none-eabi-gcc || need libnewlib-arm-none-eabi
 has gcc || need gcc
+# A test reads the generated header as C++.
+has c++ || need g++
 compiles gcc || need libc6-dev
 # Debian splits ensurepip from its python3; other builds carry it.
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || need python3-venv

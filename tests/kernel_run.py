@@ -33,8 +33,12 @@ def operands(case: SingleOp, inputs: Arrays, kernel: Kernel) -> Arrays:
     return (*inputs, *second, *kernel.constants)
 
 
-def output_shape(func: tirx.PrimFunc) -> tuple[int, ...]:
-    return tuple(int(size) for size in func.params[-1].ty.shape)
+def stale_output(func: tirx.PrimFunc) -> np.ndarray:
+    """An output full of old bytes, which would show where a kernel leaves a hole."""
+    ty = func.params[-1].ty
+    blank = np.empty([int(size) for size in ty.shape], str(ty.dtype))
+    blank.reshape(-1).view(np.uint8)[:] = 85
+    return blank
 
 
 class LlvmKernel:
@@ -42,11 +46,10 @@ class LlvmKernel:
 
     def __init__(self, func: tirx.PrimFunc) -> None:
         self._built = tvm.compile(func.with_attr("global_symbol", "kernel"), target="llvm")
-        self._shape = output_shape(func)
+        self._stale = stale_output(func)
 
     def __call__(self, arrays: Arrays) -> np.ndarray:
-        # Stale bytes in the output would show where a kernel leaves a hole.
-        out = tvm.runtime.tensor(np.full(self._shape, 85, np.int8))
+        out = tvm.runtime.tensor(self._stale)
         self._built["kernel"](*(tvm.runtime.tensor(np.ascontiguousarray(array)) for array in arrays), out)
         return out.numpy()
 
@@ -62,10 +65,10 @@ class CKernel:
         library = folder / "kernel.so"
         subprocess.run([compiler, *flags, "-shared", "-fPIC", folder / "kernel.c", "-o", library], check=True)
         self._function = ctypes.CDLL(str(library)).kernel
-        self._shape, self._workspace_bytes = output_shape(func), bare.workspace_bytes
+        self._stale, self._workspace_bytes = stale_output(func), bare.workspace_bytes
 
     def __call__(self, arrays: Arrays) -> np.ndarray:
-        out = np.full(self._shape, 85, np.int8)
+        out = self._stale.copy()
         scratch = [np.full(self._workspace_bytes, 85, np.uint8)] if self._workspace_bytes else []
         buffers = [*(np.ascontiguousarray(array) for array in arrays), out, *scratch]
         self._function(*(ctypes.c_void_p(buffer.ctypes.data) for buffer in buffers))

@@ -47,6 +47,8 @@ class SingleOp:
     def samples(self, seed: int, count: int = 4) -> tuple[np.ndarray, ...]:
         """`count` samples for each input: all least, all greatest, then random bytes with both ends among them."""
         rng = np.random.default_rng(seed)
+        if isinstance(self.op, ops.Quantize):
+            return tuple(real_block(rng, (count, *shape), self.op.output) for shape in self.inputs)
         return tuple(_sample_block(rng, shape, count) for shape in self.inputs)
 
 
@@ -54,6 +56,23 @@ def _sample_block(rng: np.random.Generator, shape: Shape, count: int) -> np.ndar
     block = rng.integers(-128, 128, (count, *shape), dtype=np.int8)
     block[0], block[1:2] = -128, 127
     block.reshape(count, -1)[2:, 0] = -128
+    return block
+
+
+def real_block(rng: np.random.Generator, shape: Shape, affine: ops.Affine) -> np.ndarray:
+    """float32 numbers around a quantization's range, most of them on a half or beside it, first the greatest ones.
+
+    Their quotients by the scale fit int32: beyond, TFLite's kernel is undefined C++.
+    """
+    halves = rng.integers(-600, 600, shape) / 2 - affine.zero_point
+    block = (halves * affine.scale).astype(np.float32)
+    beside = rng.integers(0, 4, shape)
+    block = np.where(beside == 1, np.nextafter(block, np.float32(np.inf)), block)
+    block = np.where(beside == 2, np.nextafter(block, np.float32(-np.inf)), block)
+    flat = block.reshape(-1)
+    extremes = np.array([2.0**30, -(2.0**30), -0.0, 1e-45], np.float32)
+    extremes[:2] *= np.float32(affine.scale)
+    flat[: len(extremes)] = extremes[: flat.size]
     return block
 
 

@@ -67,6 +67,22 @@ def requantize_models(draw: Draw) -> SingleOp:
 
 
 @st.composite
+def quantize_models(draw: Draw) -> SingleOp:
+    """QUANTIZE from float32."""
+    shape, output = draw(shapes), draw(affines)
+    tensors = [Tensor("input", shape, "float32"), activation_tensor("output", shape, output)]
+    return SingleOp(single("QUANTIZE", tensors, ("input",)), ops.Quantize(output), (shape,))
+
+
+@st.composite
+def dequantize_models(draw: Draw) -> SingleOp:
+    """DEQUANTIZE to float32."""
+    shape, source = draw(shapes), draw(affines)
+    tensors = [activation_tensor("input", shape, source), Tensor("output", shape, "float32")]
+    return SingleOp(single("DEQUANTIZE", tensors, ("input",)), ops.Dequantize(source), (shape,))
+
+
+@st.composite
 def relu_models(draw: Draw) -> SingleOp:
     """RELU, RELU6 and RELU_N1_TO_1 with a quantization of their own."""
     kind, source, shape = draw(st.sampled_from(ACTIVATIONS[1:])), draw(affines), draw(shapes)
@@ -172,6 +188,8 @@ def _unary(kind: str, shape: Shape, source: ops.Affine, into: Shape, output: ops
 EVERY_OPERATOR_WITHOUT_WEIGHTS = {
     "binary": binary_models(),
     "requantize": requantize_models(),
+    "quantize": quantize_models(),
+    "dequantize": dequantize_models(),
     "relu": relu_models(),
     "clip": clip_models(),
     "pool": pool_models(),

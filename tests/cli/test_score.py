@@ -20,6 +20,12 @@ def test_counts_by_hand():
     assert score(OUTPUTS, labels, reference) == Score(4, 50.0, 0.75, 0.5)
 
 
+def test_floats_are_compared_by_their_bits():
+    outputs = np.array([[0.0, 1.0], [0.0, 1.0], [np.nan, 1.0]], np.float32)
+    reference = np.array([[0.0, 1.0], [-0.0, 1.0], [np.nan, 1.0]], np.float32)
+    assert score(outputs, np.array([1, 1, 1]), reference).identical == pytest.approx(2 / 3)
+
+
 def test_without_reference_fidelity_is_unknown_not_zero():
     assert score(OUTPUTS, np.array([1, 0, 2, 0]), None) == Score(4, 100.0, None, None)
 

@@ -15,6 +15,9 @@ from sklearn.datasets import load_digits
 
 from tvm_wvv.data import digits, images
 from tvm_wvv.errors import WvvError
+from tvm_wvv.quant.fixed_point import to_float32
+from tvm_wvv.quant.operators import Affine, Quantize
+from tvm_wvv.reference.apply import apply
 
 # The split as it was when the packaged model was trained.
 FIRST_HELD_OUT, SUM_HELD_OUT = [3, 7, 13, 16, 19, 22, 26, 36], 386702
@@ -198,6 +201,15 @@ class TestToInput:
         got = images.to_input(every, (1, 16, 8, 1), 1 / 255, -128)
         assert got.dtype == np.int8
         assert got.ravel().tolist() == list(range(-128, 128))
+
+    @pytest.mark.parametrize(("scale", "zero_point"), [(1.0, -128), (1 / 255, -128), (2 / 255, 0), (0.0179, -14)])
+    def test_a_float_input_gets_the_real_numbers_of_the_same_codes(self, scale: float, zero_point: int) -> None:
+        every = np.arange(256, dtype=np.uint8).reshape(2, 16, 8, 1)
+        got = images.to_input(every, (1, 16, 8, 1), scale, zero_point, "float32")
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got.ravel(), scale * (np.arange(-128, 128) - zero_point), rtol=1e-6)
+        op = Quantize(Affine(to_float32(scale), zero_point))
+        np.testing.assert_array_equal(apply(op, [got]), images.to_input(every, (1, 16, 8, 1), scale, zero_point))
 
     def test_both_shapes_are_named(self) -> None:
         with pytest.raises(WvvError, match="images are 5x4x3, the model's input is 32x32x3"):

@@ -71,6 +71,49 @@ def test_identifier(text: str, expected: str):
     assert identifier(text) == expected
 
 
+def chain(*steps: tuple[str, str], dtype: str = "float32", outputs: tuple[str, ...] = ()) -> bytes:
+    """Operators one after the other, each with the type of its result; tensors are x, t0, t1..."""
+    names = ["x", *(f"t{i}" for i in range(len(steps)))]
+    tensors = [tensor(name, (1, 4), one) for name, one in zip(names, (dtype, *(d for _, d in steps)), strict=True)]
+    operators = [Operator(kind, (names[i],), (names[i + 1],)) for i, (kind, _) in enumerate(steps)]
+    return write_model(tensors, operators, ["x"], outputs or names[-1:])
+
+
+QUANTIZE, DEQUANTIZE = ("QUANTIZE", "int8"), ("DEQUANTIZE", "float32")
+
+
+def test_float_input_and_output_are_taken():
+    model = from_bytes(chain(QUANTIZE, ("RELU", "int8"), DEQUANTIZE), "m", "m.tflite")
+    assert [(info.dtype, info.affine) for info in (*model.inputs, *model.outputs)] == [("float32", Affine(0.5, 3))] * 2
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (chain(("RELU", "float32"), QUANTIZE), "RELU at 't0' computes in float32"),
+        (chain(DEQUANTIZE, ("SOFTMAX", "float32"), dtype="int8"), "SOFTMAX at 't1' computes in float32"),
+        (chain(DEQUANTIZE, ("LOGISTIC", "float32"), dtype="int8"), "operator LOGISTIC at 't1' is not supported"),
+        (chain(DEQUANTIZE, QUANTIZE, dtype="int8"), "QUANTIZE at 't1' computes in float32"),
+        (chain(DEQUANTIZE, QUANTIZE, dtype="int8", outputs=("t0", "t1")), "QUANTIZE at 't1' computes in float32"),
+        (chain(("RELU", "int8"), DEQUANTIZE, dtype="int8", outputs=("t0",)), "tensor 't1' is float32, need int8"),
+        (chain(("QUANTIZE", "uint8"),), "tensor 't0' is uint8, need int8"),
+        (chain(DEQUANTIZE, dtype="uint8"), "DEQUANTIZE at 't0': input 0 is uint8, need int8"),
+    ],
+)
+def test_float_anywhere_else_is_refused_in_one_line(data: bytes, message: str):
+    with pytest.raises(WvvError) as caught:
+        from_bytes(data, "m", "m.tflite")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_operator_that_lacks_an_input_is_refused():
+    x, y = tensor("x", (1, 4, 4, 2), "int8"), tensor("y", (1, 4, 4, 2), "int8")
+    data = write_model([x, y], [Operator("CONV_2D", ("x",), ("y",))], ["x"], ["y"])
+    with pytest.raises(WvvError, match="CONV_2D at 'y' lacks an input, need 2"):
+        from_bytes(data, "m", "m.tflite")
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

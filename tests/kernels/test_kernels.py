@@ -78,3 +78,25 @@ def test_hand_picked_kernels_give_the_bytes_of_the_oracle(name: str) -> None:
 def test_unknown_operators_are_refused_by_name() -> None:
     with pytest.raises(TypeError, match="no kernel for Affine"):
         kernel_of(INPUT, [(1,)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("zero_point", [-128, -1, 0, 127])
+def test_quantize_of_numbers_that_the_reference_leaves_undefined(zero_point: int) -> None:
+    op = ops.Quantize(ops.Affine(to_float32(0.1), zero_point))
+    x = np.array([np.inf, -np.inf, np.nan, -np.nan, 3e38, -3e38, 2.0**31, -(2.0**31)], np.float32)
+    expected = np.array([127, -128, -128, -128, 127, -128, 127, -128], np.int8)
+    np.testing.assert_array_equal(apply(op, [x]), expected)
+    kernel = kernel_of(op, [x.shape])
+    for func in (x86.schedule(kernel.func), cortex_m.schedule(kernel.func)):
+        np.testing.assert_array_equal(LlvmKernel(func)([x, *kernel.constants]), expected)
+
+
+@pytest.mark.parametrize("scale", [1e-45, 1e-39, 0.1, 1 / 3, 3e38])
+def test_scales_are_exact_to_the_last_bit(scale: float) -> None:
+    affine, codes = ops.Affine(to_float32(scale), -128), np.arange(-128, 128, dtype=np.int8)
+    there = kernel_of(ops.Dequantize(affine), [codes.shape])
+    real = LlvmKernel(cortex_m.schedule(there.func))([codes, *there.constants])
+    np.testing.assert_array_equal(real.view(np.int32), apply(ops.Dequantize(affine), [codes]).view(np.int32))
+    back = kernel_of(ops.Quantize(affine), [codes.shape])
+    again = LlvmKernel(cortex_m.schedule(back.func))([real, *back.constants])
+    np.testing.assert_array_equal(again[np.isfinite(real)], codes[np.isfinite(real)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import require_data
+from float_edges import with_float_edges
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from integer_network import run_layers
@@ -100,6 +101,17 @@ def test_a_float_operator_without_integer_form_is_named():
         builder.emit_func_output(result)
     with pytest.raises(WvvError, match=r"no integer form for .*relax\.sin"):
         FuseQdq()(builder.get())  # type: ignore[operator]
+
+
+def test_float_stands_at_the_rim_alone():
+    path = packaged("digits")
+    assert path is not None
+    found = calls(fused(with_float_edges(path.read_bytes())))
+    assert (found[0].op.name, found[-1].op.name) == ("wvv.quantize", "wvv.dequantize")
+    assert [str(call.ty.dtype) for call in found] == ["int8"] * (len(found) - 1) + ["float32"]
+    assert (integer_ops.layer_of(found[0]), integer_ops.layer_of(found[-1])) == ("image/int8", "probabilities")
+    plain = calls(FuseQdq()(load(path).module))  # type: ignore[operator]
+    assert [call.op.name for call in found[1:-1]] == [call.op.name for call in plain]
 
 
 def test_operands_of_different_scales_are_not_concatenated():

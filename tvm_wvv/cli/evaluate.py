@@ -49,6 +49,9 @@ def command(
     agreement is the share of images with the same best class, identical the share with the same output bytes. Both are
     unknown for an archive that does not hold its model.
 
+    An int8 input gets pixel - 128. A float32 input, which the network quantizes itself, gets the real numbers of these
+    codes, scale * (pixel - 128 - zero point), so that the network sees pixel - 128 in both cases.
+
     [bold]Examples[/bold]:
 
     wvv eval digits --board mps2-an386 --data digits

@@ -6,6 +6,7 @@ flash, RAM and stack. So counting shows in no figure.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ from tvm_wvv.micro.network import Network
 from tvm_wvv.micro.progress import Progress
 from tvm_wvv.micro.runners import Arrays, OnBoard, OnReference
 from tvm_wvv.micro.session import REFERENCE, Session
+from tvm_wvv.quant.operators import Affine
 from tvm_wvv.report.figures import LayerFigures, Profile, Totals
 from tvm_wvv.report.score import Score, score
 
@@ -80,9 +82,17 @@ def profile(session: Session, board_name: str, progress: Progress) -> Profile:
 
 
 def random_inputs(infos: Sequence[TensorInfo]) -> Arrays:
-    """One inference of random bytes, the same every time: zeros would take branches that real inputs do not."""
+    """One inference of random codes, the same every time: zeros would take branches that real inputs do not."""
     random = np.random.RandomState(_SEED)
-    return tuple(np.frombuffer(random.bytes(tensor_bytes(info)), info.dtype).reshape(1, *info.shape) for info in infos)
+    return tuple(_random_input(random, info).reshape(1, *info.shape) for info in infos)
+
+
+def _random_input(random: np.random.RandomState, info: TensorInfo) -> np.ndarray:
+    if info.dtype != "float32":
+        return np.frombuffer(random.bytes(tensor_bytes(info)), info.dtype)
+    # Random bits would be numbers far out of range, most of them.
+    affine = info.affine or Affine(1 / 128, 0)
+    return images.real(np.frombuffer(random.bytes(math.prod(info.shape)), np.int8), affine.scale, affine.zero_point)
 
 
 def evaluate(session: Session, board: str, data: str, limit: int | None, progress: Progress) -> Score:
@@ -92,8 +102,8 @@ def evaluate(session: Session, board: str, data: str, limit: int | None, progres
     info = _the_one(runner.inputs, "input", "an image")
     _the_one(runner.outputs, "output", "a score for each class")
     if info.affine is None:
-        raise WvvError(f"input {info.name}: is not quantized, need an int8 input for images")
-    samples = images.to_input(found.images, info.shape, info.affine.scale, info.affine.zero_point)
+        raise WvvError(f"input {info.name}: has no quantization of its own, need an int8 input for images")
+    samples = images.to_input(found.images, info.shape, info.affine.scale, info.affine.zero_point, info.dtype)
     inputs = (samples.reshape(len(found), *info.shape),)
     (outputs,) = runner.run(inputs, progress)
     if isinstance(runner, OnReference):

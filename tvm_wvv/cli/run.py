@@ -56,7 +56,8 @@ def command(
     """Run MODEL on inputs from a file and print a digest of each output, with the instructions of one inference.
 
     For a model input of shape (1, h, w, c) the file may hold (h, w, c) or (1, h, w, c): one inference; (n, h, w, c):
-    n of them; or (n, 1, h, w, c). Outputs come back in the same form. The type must be the model's own, mostly int8.
+    n of them; or (n, 1, h, w, c). Outputs come back in the same form. The type must be the model's own: int8,
+    or float32 where the model quantizes its input itself.
 
     [bold]Examples[/bold]:
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tvm_wvv.data import digits
 from tvm_wvv.data.folder import load_folder
-from tvm_wvv.data.labelled import LabelledImages, to_input
+from tvm_wvv.data.labelled import LabelledImages, real, to_input
 from tvm_wvv.errors import WvvError
 
-__all__ = ["LabelledImages", "load", "to_input"]
+__all__ = ["LabelledImages", "load", "real", "to_input"]
 
 _NEED = "need the word digits, a .parquet file or a folder with one sub-folder for each class"
 

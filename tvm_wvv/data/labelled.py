@@ -1,8 +1,10 @@
-"""The value every image source gives, and the one rule by which pixels become a model's int8 input.
+"""The value every image source gives, and the one rule by which pixels become a model's input.
 
 The rule: int8 = pixel - 128. An image input is calibrated on pixels 0..255, so its 256 codes are the 256 pixel values
 in order, whatever real numbers the model's scale and zero point give them. MLPerf Tiny's image classification (scale 1,
 zero point -128) and the packaged digits (scale 1/255, zero point -128) state this same rule.
+A float32 input says nothing of its range (0..255, 0..1 and -1..1 are all in use), but the QUANTIZE behind it does: it
+gets scale * (pixel - 128 - zero point), the real numbers of the same codes, so that the network sees pixel - 128 too.
 """
 
 from __future__ import annotations
@@ -27,8 +29,13 @@ class LabelledImages:
         return len(self.labels)
 
 
-def to_input(images: np.ndarray, shape: tuple[int, ...], scale: float, zero_point: int) -> np.ndarray:
-    """int8 (n, h, w, c) for a model whose input has this shape (its first axis is the batch) and quantization."""
+def to_input(
+    images: np.ndarray, shape: tuple[int, ...], scale: float, zero_point: int, dtype: str = "int8"
+) -> np.ndarray:
+    """(n, h, w, c) for a model whose input has this shape (its first axis is the batch) and quantization.
+
+    `dtype` is int8 or float32; for the latter, the quantization is that of the model's own QUANTIZE.
+    """
     if len(shape) != 4 or images.shape[1:] != tuple(shape[1:]):
         raise WvvError(
             f"the images are {_size(images.shape[1:])}, the model's input is {_size(shape[1:])} (h x w x channels): "
@@ -40,7 +47,13 @@ def to_input(images: np.ndarray, shape: tuple[int, ...], scale: float, zero_poin
             "images need a model with an int8 input"
         )
     # XOR of the top bit subtracts 128 in the same byte.
-    return (images ^ np.uint8(_PIXEL_ZERO)).view(np.int8)
+    codes = (images ^ np.uint8(_PIXEL_ZERO)).view(np.int8)
+    return codes if dtype == "int8" else real(codes, scale, zero_point)
+
+
+def real(codes: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """The float32 numbers that int8 codes stand for; quantized again, they give the same codes."""
+    return np.float32(scale) * (codes.astype(np.float32) - np.float32(zero_point))
 
 
 def _size(shape: tuple[int, ...]) -> str:

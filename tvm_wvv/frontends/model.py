@@ -11,7 +11,11 @@ from tvm_wvv.quant.operators import Affine
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output of the network; `affine` is None for a tensor that is not quantized."""
+    """An input or output of the network; `affine` is None for a tensor that is not quantized.
+
+    Of a float32 one, `affine` is that of the int8 tensor which QUANTIZE makes of it or DEQUANTIZE takes; None where
+    several of these differ.
+    """
 
     name: str
     shape: tuple[int, ...]

@@ -1,5 +1,6 @@
 """Read an int8 `.tflite` model: bytes to QDQ Relax, through TVM's importer.
 
+float32 may stand at the rim: inputs that QUANTIZE takes in, outputs that DEQUANTIZE gives.
 Refused, each with one line: no TFLite file, damaged, float or hybrid, unknown operators, dynamic shapes.
 """
 
@@ -15,7 +16,7 @@ from tvm_wvv.errors import WvvError
 from tvm_wvv.frontends.model import QuantModel, TensorInfo
 from tvm_wvv.frontends.tflite_checks import check
 from tvm_wvv.frontends.tflite_convert import to_relax
-from tvm_wvv.frontends.tflite_file import DAMAGE, FileTensor, TfliteFile, read
+from tvm_wvv.frontends.tflite_file import DAMAGE, TfliteFile, read
 from tvm_wvv.quant.operators import Affine
 
 # What TVM's converters raise on a model that they cannot take, and flatbuffers on an options table that is damaged.
@@ -57,9 +58,21 @@ def identifier(text: str) -> str:
 
 
 def _infos(file: TfliteFile, indices: tuple[int, ...]) -> tuple[TensorInfo, ...]:
-    return tuple(_info(file.tensors[i]) for i in indices)
+    return tuple(_info(file, index) for index in indices)
 
 
-def _info(tensor: FileTensor) -> TensorInfo:
-    affine = Affine(tensor.scales[0], tensor.zero_points[0])
-    return TensorInfo(tensor.name, tensor.shape, tensor.dtype, affine)
+def _info(file: TfliteFile, index: int) -> TensorInfo:
+    tensor = file.tensors[index]
+    codes = {index} if tensor.dtype == "int8" else _neighbours(file, index)
+    affines = {Affine(file.tensors[i].scales[0], file.tensors[i].zero_points[0]) for i in codes}
+    return TensorInfo(tensor.name, tensor.shape, tensor.dtype, affines.pop() if len(affines) == 1 else None)
+
+
+def _neighbours(file: TfliteFile, index: int) -> set[int]:
+    """The int8 tensors on the other side of the QUANTIZE and DEQUANTIZE of a float tensor."""
+    return {
+        other
+        for operator in file.operators
+        for one, other in ((operator.inputs[0], operator.outputs[0]), (operator.outputs[0], operator.inputs[0]))
+        if one == index
+    }

@@ -9,6 +9,7 @@ import numpy as np
 from tvm_wvv.kernels.conv import conv2d, depthwise_conv2d
 from tvm_wvv.kernels.dense import fully_connected
 from tvm_wvv.kernels.elementwise import add, clip, mul, relu, requantize_tensor
+from tvm_wvv.kernels.float_edges import dequantize, quantize
 from tvm_wvv.kernels.kernel import Kernel, Shape
 from tvm_wvv.kernels.mean import mean
 from tvm_wvv.kernels.pool import average_pool, max_pool
@@ -53,6 +54,10 @@ def _of_one_input(op: ops.Operator, x_shape: Shape) -> Kernel:
             return softmax(op, x_shape)
         case ops.Requantize():
             return requantize_tensor(op, x_shape)
+        case ops.Quantize():
+            return quantize(op, x_shape)
+        case ops.Dequantize():
+            return dequantize(op, x_shape)
         case ops.Relu():
             return relu(op, x_shape)
         case ops.Clip():

@@ -1,11 +1,15 @@
 """Replace QDQ forms by integer operators.
 
-Before:  dequantize -> float operator -> quantize [-> clip], NHWC data, constant weights.
-After:   one `wvv.*` operator a layer, int8 in and out, with plain attributes, weights and bias as its last arguments.
+Before:  dequantize -> float operator -> quantize [-> clip], NHWC data, constant weights; a lone quantize of a float
+         input, a lone dequantize for a float output.
+After:   one `wvv.*` operator a layer, int8 in and out, with plain attributes, weights and bias as its last arguments;
+         float32 only into `wvv.quantize` and out of `wvv.dequantize`.
 Refused: a float operator that feeds an int8 result or an output and has no integer form: a WvvError that names it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import tvm
 from tvm import IRModule, relax
@@ -13,7 +17,7 @@ from tvm.ir import Constant
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.passes import integer_ops
-from tvm_wvv.passes.qdq_patterns import FORMS
+from tvm_wvv.passes.qdq_patterns import FLOAT_FORMS, FORMS, Form
 from tvm_wvv.passes.qdq_reader import Match, Reading, Values, read
 
 _QDQ = ("relax.quantize", "relax.dequantize")
@@ -51,13 +55,15 @@ def _rebind(
     new: dict[relax.Var, relax.Expr],
     names: dict[str, str],
 ) -> None:
-    """Give `binding.var` its integer form in `new`, if it is an int8 value that has one."""
+    """Give `binding.var` its integer form in `new`, if it has one."""
     if isinstance(binding.value, relax.Var):
         if binding.value in new:
             new[binding.var] = new[binding.value]
         return
     layer = names.get(binding.var.name, binding.var.name)
-    reading = _reading(binding.value, values, layer)
+    # A dequantize that bears no layer's name is a part of some layer's form.
+    forms = FORMS if _dtype(binding.value) == "int8" else FLOAT_FORMS if binding.var.name in names else ()
+    reading = _reading(binding.value, values, layer, forms)
     if reading is None or not all(_known(expr, new) for expr in reading.data):
         return
     data = [new.get(expr, expr) if isinstance(expr, relax.Var) else expr for expr in reading.data]
@@ -66,10 +72,14 @@ def _rebind(
     new[binding.var] = builder.emit(call, name_hint=binding.var.name)
 
 
-def _reading(expr: relax.Expr, values: Values, layer: str) -> Reading | None:
-    if not isinstance(expr, relax.Call) or getattr(expr.ty, "dtype", "") != "int8":
+def _dtype(expr: relax.Expr) -> str:
+    return str(getattr(expr.ty, "dtype", ""))
+
+
+def _reading(expr: relax.Expr, values: Values, layer: str, forms: Sequence[Form]) -> Reading | None:
+    if not isinstance(expr, relax.Call):
         return None
-    for form in FORMS:
+    for form in forms:
         match = Match(form, expr, values)
         if match.fits:
             try:

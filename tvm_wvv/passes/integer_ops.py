@@ -110,4 +110,5 @@ def _infer(expr: relax.Call, _builder: relax.BlockBuilder) -> relax.TensorType:
     node, shapes = read(expr), [shape_of(arg) for arg in expr.args]
     if isinstance(node, stages.STAGES):
         return relax.TensorType(list(stage_shape(node, shapes)), stage_dtype(node))
-    return relax.TensorType(list(output_shape(node, shapes)), "int8")
+    dtype = "float32" if isinstance(node, operators.Dequantize) else "int8"
+    return relax.TensorType(list(output_shape(node, shapes)), dtype)

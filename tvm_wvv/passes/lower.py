@@ -1,6 +1,6 @@
 """Replace integer operators and Winograd stages by calls of TensorIR kernels.
 
-Before:  `wvv.*` operators, int8 between layers.
+Before:  `wvv.*` operators, int8 between layers (float32 at the rim where the model has it).
 After:   one flat list of `call_tir`, weights prepared offline, kernels scheduled for the target. A reshape stays
          `relax.reshape`: it moves no byte. The attribute `layers` of `main` says which layer a variable belongs to.
 On Cortex-M the stages of one Winograd layer become one kernel, so that only strips of tile rows are ever held.

@@ -19,7 +19,7 @@ from tvm_wvv.passes.options import Options, Target
 from tvm_wvv.passes.report_layers import constant_bytes, report_layers
 from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
 from tvm_wvv.passes.spec import layer_recipe, parse_layer_specs, parse_spec
-from tvm_wvv.quant.operators import Affine, Conv2d
+from tvm_wvv.quant.operators import Affine, Conv2d, Dequantize
 from tvm_wvv.quant.recipe import LayerRecipe, check_recipe, parse_recipe
 
 
@@ -93,7 +93,11 @@ def _layer_outputs(integer: IRModule) -> tuple[TensorInfo, ...]:
 
 
 def _output_info(call: ir.Call) -> TensorInfo:
-    affine = getattr(integer_ops.read(call), "output", None)
+    op = integer_ops.read(call)
+    affine = op.input if isinstance(op, Dequantize) else getattr(op, "output", None)
     return TensorInfo(
-        integer_ops.layer_of(call), integer_ops.shape_of(call), "int8", affine if isinstance(affine, Affine) else None
+        integer_ops.layer_of(call),
+        integer_ops.shape_of(call),
+        str(call.ty.dtype),
+        affine if isinstance(affine, Affine) else None,
     )

@@ -1,8 +1,9 @@
 """The QDQ forms that frontends give, as dataflow patterns, one named form for each integer operator.
 
-A form is an int8 result computed in float: dequantize the operands, apply the operator, quantize. Forms hold their
-inner patterns by name, so that a reader takes the parts it needs from a match; an operand's part is the call that takes
-it in (its first argument is the operand). Larger forms come first.
+A form is an int8 result computed in float: dequantize the operands, apply the operator, quantize. At the network's
+float rim, `quantize` alone is one, and `dequantize` alone. Forms hold their inner patterns by name, so that a reader
+takes the parts it needs from a match; an operand's part is the call that takes it in (its first argument is the
+operand). Larger forms come first.
 """
 
 from __future__ import annotations
@@ -116,6 +117,16 @@ def _clip_form() -> Form:
     return Form("clip", parts["data"], parts)
 
 
+def _quantize_form() -> Form:
+    parts: dict[str, DFPattern] = {}
+    return Form("quantize", _quantize(wildcard(), parts), parts)
+
+
+def _dequantize_form() -> Form:
+    parts: dict[str, DFPattern] = {}
+    return Form("dequantize", _dequantize("data", parts), parts)
+
+
 _ACTIVATIONS = ("none", "relu", "clip")
 
 FORMS: tuple[Form, ...] = (
@@ -141,4 +152,7 @@ FORMS: tuple[Form, ...] = (
     _direct("reshape", "relax.reshape", second=True),
     *(_activation(activation) for activation in ("relu", "clip", "none")),
     _clip_form(),
+    _quantize_form(),
 )
+# Of a float32 result: only this, and only where it is an operator of the model, not a part of a form above.
+FLOAT_FORMS: tuple[Form, ...] = (_dequantize_form(),)

@@ -23,6 +23,7 @@ from tvm_wvv.quant.operators import (
     Concat,
     Conv2d,
     DepthwiseConv2d,
+    Dequantize,
     FullyConnected,
     MaxPool,
     Mean,
@@ -30,6 +31,7 @@ from tvm_wvv.quant.operators import (
     Operator,
     Pad,
     Pair,
+    Quantize,
     Relu,
     Requantize,
     Reshape,
@@ -201,6 +203,14 @@ def _requantize(m: Match) -> Reading:
     return Reading(Requantize(m.affine("data"), m.affine("output")), (m.operand("data"),))
 
 
+def _quantize(m: Match) -> Reading:
+    return Reading(Quantize(m.affine("output")), (m.operand("output"),))
+
+
+def _dequantize(m: Match) -> Reading:
+    return Reading(Dequantize(m.affine("data")), (m.operand("data"),))
+
+
 def _clip(m: Match) -> Reading:
     return Reading(Clip(m.clamp()), (m.operand("data"),))
 
@@ -219,6 +229,8 @@ _READERS: dict[str, Reader] = {
     "reshape": _reshape,
     "relu": _relu,
     "requantize": _requantize,
+    "quantize": _quantize,
+    "dequantize": _dequantize,
     "clip": _clip,
 }
 

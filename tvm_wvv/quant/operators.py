@@ -1,6 +1,7 @@
 """The integer operators of the graph as plain values: what a composite's attributes say, without its tensors.
 
-Tensors are NHWC and int8; a real number is ``scale * (q - zero_point)``. Scales hold float32 values exactly.
+Tensors are NHWC and int8, but for the float32 input of `Quantize` and output of `Dequantize` at the rim of a network; a
+real number is ``scale * (q - zero_point)``. Scales hold float32 values exactly.
 Constant tensors (filters OHWI, depthwise filters 1HWC, dense weights OI, biases int32) travel beside these values.
 Each class carries `op`, the operator's name in reports and JSON.
 """
@@ -166,6 +167,26 @@ class Requantize:
 
 
 @dataclass(frozen=True)
+class Quantize:
+    """float32 to int8: x / scale in float32, rounded with halves away from zero, moved by the zero point, clamped.
+
+    Where the quotient does not fit int32 the reference's C++ is undefined, and on x86 both ends become one. Here such a
+    number clamps by its sign, as it does on an Arm, and a NaN becomes -128.
+    """
+
+    op: ClassVar[str] = "quantize"
+    output: Affine
+
+
+@dataclass(frozen=True)
+class Dequantize:
+    """int8 to float32: scale * (q - zero_point), one rounding."""
+
+    op: ClassVar[str] = "dequantize"
+    input: Affine
+
+
+@dataclass(frozen=True)
 class Relu:
     """A stand-alone RELU, RELU6 or RELU_N1_TO_1: requantize, then clamp."""
 
@@ -184,19 +205,6 @@ class Clip:
 
 
 Operator = (
-    Conv2d
-    | DepthwiseConv2d
-    | FullyConnected
-    | Add
-    | Mul
-    | AveragePool
-    | MaxPool
-    | Mean
-    | Pad
-    | Reshape
-    | Concat
-    | Softmax
-    | Requantize
-    | Relu
-    | Clip
+    Conv2d | DepthwiseConv2d | FullyConnected | Add | Mul | AveragePool | MaxPool | Mean
+    | Pad | Reshape | Concat | Softmax | Requantize | Quantize | Dequantize | Relu | Clip
 )

@@ -1,4 +1,4 @@
-"""One operator value, its tensors and its constants in; its int8 output out."""
+"""One operator value, its tensors and its constants in; its output out."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import numpy as np
 from tvm_wvv.quant import operators as ops
 from tvm_wvv.reference.conv import conv2d, depthwise_conv2d
 from tvm_wvv.reference.dense import fully_connected
-from tvm_wvv.reference.elementwise import add, clip, mul, relu, requantize_tensor
+from tvm_wvv.reference.elementwise import add, clip, dequantize, mul, quantize, relu, requantize_tensor
 from tvm_wvv.reference.finish import Int8Array, Int32Array
 from tvm_wvv.reference.mean import mean
 from tvm_wvv.reference.pool import average_pool, max_pool
 from tvm_wvv.reference.shape import concat, pad, reshape
 from tvm_wvv.reference.softmax import softmax
 
-# Arrays of any kind: inputs are int8; constants are weights (int8), then a bias (int32) where there is one.
+# Arrays of any kind: inputs are int8 (float32 for `Quantize`); constants are weights (int8), then a bias (int32)
+# where there is one.
 Arrays = Sequence[np.ndarray]
 
 
-def apply(op: ops.Operator, inputs: Arrays, constants: Arrays = ()) -> Int8Array:
+def apply(op: ops.Operator, inputs: Arrays, constants: Arrays = ()) -> np.ndarray:
     """What TFLite's reference kernel gives for `op`, byte for byte.
 
     A constant operand of an addition, a product or a concatenation counts among the inputs, in its own place.
@@ -42,7 +43,7 @@ def apply(op: ops.Operator, inputs: Arrays, constants: Arrays = ()) -> Int8Array
             return _apply_to_one(op, inputs[0])
 
 
-def _apply_to_one(op: ops.Operator, x: Int8Array) -> Int8Array:
+def _apply_to_one(op: ops.Operator, x: np.ndarray) -> np.ndarray:
     """The operators with one input and no constants."""
     match op:
         case ops.AveragePool():
@@ -59,6 +60,10 @@ def _apply_to_one(op: ops.Operator, x: Int8Array) -> Int8Array:
             return softmax(x, op)
         case ops.Requantize():
             return requantize_tensor(x, op)
+        case ops.Quantize():
+            return quantize(x, op)
+        case ops.Dequantize():
+            return dequantize(x, op)
         case ops.Relu():
             return relu(x, op)
         case ops.Clip():

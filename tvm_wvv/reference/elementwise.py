@@ -1,13 +1,16 @@
-"""Operators that meet one element of each operand: add, mul, requantize, relu, clip. Shapes broadcast as NumPy's do."""
+"""Operators that meet one element of each operand; shapes broadcast as NumPy's do.
+
+add, mul, requantize, quantize, dequantize, relu, clip.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tvm_wvv.quant.operators import INT8_RANGE, Add, Clip, Mul, Relu, Requantize
+from tvm_wvv.quant.operators import INT8_RANGE, Add, Clip, Dequantize, Mul, Quantize, Relu, Requantize
 from tvm_wvv.quant.parameters import add_parameters, mul_multiplier, relu_multiplier, requantize_multiplier
 from tvm_wvv.quant.requantize import requantize_by
-from tvm_wvv.reference.finish import Int8Array, centred, finish
+from tvm_wvv.reference.finish import Float32Array, Int8Array, centred, finish
 
 
 def add(lhs: Int8Array, rhs: Int8Array, op: Add) -> Int8Array:
@@ -27,6 +30,21 @@ def mul(lhs: Int8Array, rhs: Int8Array, op: Mul) -> Int8Array:
 def requantize_tensor(x: Int8Array, op: Requantize) -> Int8Array:
     """The same real numbers in another int8 quantization."""
     return finish(requantize_by(centred(x, op.input), requantize_multiplier(op)), op.output.zero_point, INT8_RANGE)
+
+
+def quantize(x: Float32Array, op: Quantize) -> Int8Array:
+    """Rounded in double, which holds a float32 and its half exactly; out of range clamps, a NaN gives -128."""
+    with np.errstate(over="ignore"):
+        quotient = (x / np.float32(op.output.scale)).astype(np.float64)
+    rounded = np.copysign(np.floor(np.abs(quotient) + 0.5), quotient) + op.output.zero_point
+    return np.where(np.isnan(rounded), INT8_RANGE[0], np.clip(rounded, *INT8_RANGE)).astype(np.int8)
+
+
+def dequantize(x: Int8Array, op: Dequantize) -> Float32Array:
+    """The real number as the nearest float32."""
+    # The product is exact in double: 24 bits by 9.
+    with np.errstate(over="ignore"):
+        return (op.input.scale * centred(x, op.input)).astype(np.float32)
 
 
 def relu(x: Int8Array, op: Relu) -> Int8Array:

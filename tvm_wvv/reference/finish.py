@@ -9,6 +9,7 @@ from tvm_wvv.quant.operators import Affine, Pair
 
 Int8Array = NDArray[np.int8]
 Int32Array = NDArray[np.int32]
+Float32Array = NDArray[np.float32]
 WideArray = NDArray[np.int64]
 
 

@@ -22,8 +22,9 @@ def extent(sch: s_tir.Schedule, loop: LoopRV) -> int:
 
 
 def one_shape(func: tirx.PrimFunc) -> bool:
-    """Whether every buffer parameter has the output's shape, as in elementwise kernels without broadcasting."""
-    return len({tuple(int(size) for size in parameter.ty.shape) for parameter in func.params}) == 1
+    """Whether every buffer parameter has the output's shape or is one number, as in elementwise kernels."""
+    shapes = {tuple(int(size) for size in parameter.ty.shape) for parameter in func.params}
+    return len(shapes - {(1,)}) <= 1
 
 
 def greatest_divisor(size: int, limit: int) -> int:
