@@ -10,6 +10,7 @@ from tvm import IRModule, relax
 from tvm_wvv.passes import integer_ops
 from tvm_wvv.passes.choose import Choice, Refusal
 from tvm_wvv.passes.stages import STAGES
+from tvm_wvv.quant.operators import Conv2d
 from tvm_wvv.quant.winograd_parameters import WinogradIntegers
 from tvm_wvv.reference.apply import apply
 from tvm_wvv.reference.winograd_quantized import winograd_conv2d
@@ -37,7 +38,7 @@ def run_layers(
             assert not isinstance(node, STAGES), "Winograd stages have an oracle of their own"
             layer = integer_ops.layer_of(binding.value)
             match (decisions or {}).get(layer):
-                case Choice(integers=WinogradIntegers() as integers, variant=variant):
+                case Choice(integers=WinogradIntegers() as integers, variant=variant) if isinstance(node, Conv2d):
                     result = winograd_conv2d(args[0], node, variant.algorithm, integers)
                 case _:
                     result = apply(node, args[:data], args[data:])

@@ -68,6 +68,9 @@ static void set_recording(uint32_t on) { (void)on; }
 
 void wvv_measure_open(void) {
   profile_file = wvv_open("profile.txt", true);
+  write_number("wrap ", wvv_timer_wrap.ticks);
+  write_number(" ", wvv_timer_wrap.instructions);
+  write_text("\n");
   wvv_timer_open();
   set_recording(1u);
   count_mark();
@@ -77,6 +80,7 @@ void wvv_measure_open(void) {
 int32_t wvv_measure_run(int32_t (*run)(void)) {
   const int32_t status = count_run(run, "end ");
   set_recording(0u);
+  wvv_timer_close();
   return status;
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,21 @@ import pytest
 from tvm_wvv.cli.output_file import check_writable, replacing
 from tvm_wvv.errors import WvvError
 from tvm_wvv.frontends.layer_names import label, whole_names
-from tvm_wvv.report.figures import LayerFigures, Profile, Totals, explain_object, profile_object, ratio
+from tvm_wvv.report.figures import (
+    FunctionFigures,
+    LayerFigures,
+    Profile,
+    Totals,
+    explain_object,
+    profile_object,
+    ratio,
+)
 from tvm_wvv.report.output import print_json, show
-from tvm_wvv.report.tables import explain_table, profile_table, totals_table
+from tvm_wvv.report.tables import explain_table, functions_table, profile_table, totals_table
 from tvm_wvv.report.text import count, kib, percent, two_decimals
 
-UNKNOWN = LayerFigures("a[/b]", "conv2d", "direct", "stride is [2, 2]", None, None, None, None, None)
-ZERO = LayerFigures("c;d", "reshape", "direct", None, 0, 0, 0, 0, 0)
+UNKNOWN = LayerFigures("a[/b]", "conv2d", "direct", "stride is [2, 2]", *(None,) * 6)
+ZERO = LayerFigures("c;d", "reshape", "direct", None, 0, 0, 0, None, 0, 0)
 
 
 def test_unknown_and_zero_are_told_apart(capsys: pytest.CaptureFixture[str]):
@@ -25,6 +34,20 @@ def test_unknown_and_zero_are_told_apart(capsys: pytest.CaptureFixture[str]):
     assert rows["c"] == ["reshape", "direct", "0", "0", "0", "-", "0", "0"]
     assert rows["total"] == ["-"] * 6
     assert profile_object(Profile("b", "m", Totals(), (UNKNOWN,)))["totals"] == dict.fromkeys(Totals().__dict__)
+
+
+def test_cycles_have_a_column_where_they_are_known(capsys: pytest.CaptureFixture[str]):
+    layer = replace(ZERO, instructions=10, cycles_m4_estimate=13)
+    functions = tuple(FunctionFigures(name, 1000 * number, 1250 * number) for number, name in enumerate("zyx", 1))
+    profile = Profile("b", "m", Totals(instructions=8000, cycles_m4_estimate=10000), (layer,), functions, ("a note",))
+    show(profile_table(profile), functions_table(profile, 2))
+    rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert rows["c"] == ["reshape", "direct", "0", "0", "10", "-", "13", "0", "0"]
+    assert rows["total"] == ["0", "0", "8,000", "-", "10,000", "-", "-"]
+    assert (rows["z"], rows["y"]) == (["1,000", "1,250", "12.50", "%"], ["2,000", "2,500", "25.00", "%"])
+    assert "x" not in rows
+    assert list(profile_object(profile)) == ["board", "model", "totals", "layers"]
+    assert [one["name"] for one in profile_object(profile, 1)["functions"]] == ["z"]
 
 
 def test_text_from_outside_is_no_markup(capsys: pytest.CaptureFixture[str]):

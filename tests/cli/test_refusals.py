@@ -165,6 +165,25 @@ def test_a_network_too_large_for_the_ram_names_bytes_and_peak(tmp_path: Path):
     assert wvv("profile", "digits", "--board", board).line == line
 
 
+def test_a_network_too_large_for_a_real_part_names_bytes_and_peak(tmp_path: Path):
+    (tmp_path / "wide.tflite").write_bytes(convolution("int8", "int8", shape=(1, 97, 95, 9), outputs=5))
+    for winograd in ("off", "f2"):
+        options = ("--board", "netduinoplus2", "--winograd", winograd)
+        line = wvv("compile", tmp_path / "wide.tflite", "-o", tmp_path / "out.tar", *options).line
+        found = re.fullmatch(
+            r"netduinoplus2: arena needs \d+ KiB \(and inputs, outputs and stack (\d+) KiB\), ram holds 128 KiB: "
+            r"(\d+) bytes short; peak is at conv/out \(.*\); take a board with more RAM or a smaller network",
+            line,
+        )
+        assert found, line
+        # Input and output alone lack so much; beside them a stack and scratch are needed.
+        ports = 97 * 95 * (9 + 5)
+        assert int(found[2]) >= ports + 0x2000 - 128 * 1024 > 0
+    assert not (tmp_path / "out.tar").exists()
+    done = wvv("compile", tmp_path / "wide.tflite", "-o", tmp_path / "out.tar", "--board", "mps3-an547")
+    assert done.status == 0, done.err
+
+
 def test_a_network_too_large_for_the_flash_names_bytes_and_layer(tmp_path: Path):
     board = small_board(tmp_path, code=0x8000)
     line = wvv("compile", "digits", "-o", tmp_path / "out.tar", "--board", board).line

@@ -1,4 +1,4 @@
-"""The four MLPerf Tiny int8 networks: output bytes of the firmware and of x86 code are those of TFLite's kernels."""
+"""MLPerf Tiny's int8 networks and the packaged one: output bytes of firmware and x86 code are TFLite's kernels'."""
 
 from __future__ import annotations
 
@@ -6,31 +6,40 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA, require_data, require_tool
+from conftest import require_data, require_tool
 
 from tvm_wvv.data.images import load as load_images
 from tvm_wvv.data.images import to_input
 from tvm_wvv.frontends.model import QuantModel
 from tvm_wvv.frontends.tflite import load
-from tvm_wvv.micro.board import load_board
+from tvm_wvv.micro.board import board_names, load_board
 from tvm_wvv.micro.emit_c import emit
 from tvm_wvv.micro.in_process import InProcess
 from tvm_wvv.micro.qemu import run_firmware
 from tvm_wvv.micro.toolchain import build_firmware
+from tvm_wvv.models import packaged
 from tvm_wvv.passes.options import Options
 from tvm_wvv.passes.pipeline import lower
 from tvm_wvv.reference.golden import Golden
 
-MODELS = ("pretrainedResnet_quant", "kws_ref_model", "vww_96_int8", "ad01_int8")
+MODELS = ("digits", "pretrainedResnet_quant", "kws_ref_model", "vww_96_int8", "ad01_int8")
 COUNT = 100
+IMAGES = {"pretrainedResnet_quant": "cifar10_test_lossless_subset.parquet", "digits": "digits"}
+# The whole list runs on these two; on the others one network of many shapes and the packaged one.
+FIRST_BOARDS = ("mps2-an386", "mps2-an500")
+OTHER_BOARDS = [name for name in board_names() if name not in FIRST_BOARDS]
+
+
+def path_of(name: str) -> Path:
+    return packaged(name) or require_data(f"models/{name}.tflite")
 
 
 def inputs_of(name: str, model: QuantModel) -> np.ndarray:
-    """Real images for the network that has them, random bytes with both ends among them for the others."""
+    """Real images for the networks that have them, random bytes with both ends among them for the others."""
     info = model.inputs[0]
-    if name == "pretrainedResnet_quant":
-        require_data("cifar10_test_lossless_subset.parquet")
-        images = load_images(str(DATA / "cifar10_test_lossless_subset.parquet"), COUNT).images
+    if name in IMAGES:
+        source = str(require_data(IMAGES[name])) if IMAGES[name].endswith(".parquet") else IMAGES[name]
+        images = load_images(source, COUNT).images
         assert info.affine is not None
         return to_input(images, info.shape, info.affine.scale, info.affine.zero_point).reshape(-1, *info.shape)
     x = np.random.default_rng(5).integers(-128, 128, (COUNT, *info.shape)).astype(np.int8)
@@ -41,7 +50,7 @@ def inputs_of(name: str, model: QuantModel) -> np.ndarray:
 @pytest.fixture(scope="module", params=MODELS)
 def network(request: pytest.FixtureRequest) -> tuple[QuantModel, np.ndarray, np.ndarray]:
     """A model, inputs, and the reference kernels' outputs."""
-    path = require_data(f"models/{request.param}.tflite")
+    path = path_of(request.param)
     model = load(path)
     x = inputs_of(request.param, model)
     assert len(x) >= COUNT
@@ -49,8 +58,19 @@ def network(request: pytest.FixtureRequest) -> tuple[QuantModel, np.ndarray, np.
 
 
 @pytest.mark.parametrize("winograd", ["off", "f2"])
-@pytest.mark.parametrize("board", ["mps2-an386", "mps2-an500"])
+@pytest.mark.parametrize("board", FIRST_BOARDS)
 def test_firmware_gives_the_reference_bytes(network: tuple, winograd: str, board: str, tmp_path: Path):
+    check_firmware(network, winograd, board, tmp_path)
+
+
+@pytest.mark.parametrize("network", IMAGES, indirect=True)
+@pytest.mark.parametrize("winograd", ["off", "f2"])
+@pytest.mark.parametrize("board", OTHER_BOARDS)
+def test_every_board_gives_the_reference_bytes(network: tuple, winograd: str, board: str, tmp_path: Path):
+    check_firmware(network, winograd, board, tmp_path)
+
+
+def check_firmware(network: tuple, winograd: str, board: str, tmp_path: Path) -> None:
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")
     model, x, golden = network
@@ -70,7 +90,7 @@ def test_x86_gives_the_reference_bytes(network: tuple, winograd: str):
 @pytest.mark.parametrize("winograd", ["off", "f2"])
 def test_every_layer_is_the_references(network: tuple, winograd: str):
     model, x, _ = network
-    path = require_data(f"models/{model.name}.tflite")
+    path = path_of(model.name)
     golden = Golden(path.read_bytes(), all_tensors=True).layers(x[:3])
     lowered = lower(model, Options(winograd=winograd, every_layer=True), "x86")
     compiled = InProcess(lowered)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from conftest import require_tool
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.micro.board import KNOWN, Cpu, Region, Run, Timer, board_names, load_board, read_board
@@ -27,6 +29,52 @@ def test_every_fact_of_the_m4_board():
     assert board.stack_bytes == 0x4000
 
 
+def test_every_fact_of_the_board_with_a_real_parts_memory():
+    board = load_board("netduinoplus2")
+    assert board.memory == (Region("code", 0x0800_0000, 1 << 20), Region("ram", 0x2000_0000, 128 << 10))
+    assert board.timer == Timer("systick", 0xE000_E010, 21_000_000, 7)
+    assert board.timer.ticks_per_instruction == Fraction(336, 125)
+    assert (board.cpu.clock_hz, board.stack_bytes) == (168_000_000, 0x2000)
+
+
+@pytest.mark.parametrize(
+    ("name", "core", "features", "rate"),
+    [
+        ("mps2-an385", "cortex-m3", (), Fraction(8, 5)),
+        ("mps2-an386", "cortex-m4", ("dsp", "fpu"), Fraction(8, 5)),
+        ("mps2-an500", "cortex-m7", ("dsp", "fpu"), Fraction(8, 5)),
+        ("mps2-an505", "cortex-m33", ("dsp", "fpu"), Fraction(32, 25)),
+        ("mps3-an547", "cortex-m55", ("dsp", "fpu", "mve"), Fraction(512, 125)),
+    ],
+)
+def test_core_and_rate_of_each_mps_board(name, core, features, rate):
+    board = load_board(name)
+    assert board.timer is not None
+    assert (board.cpu.core, board.cpu.features, board.timer.ticks_per_instruction) == (core, features, rate)
+
+
+CORES = {
+    "cortex-m3": {"__ARM_ARCH": "7"},
+    "cortex-m4": {"__ARM_ARCH": "7", "__ARM_FEATURE_DSP": "1", "__ARM_FP": "4"},
+    "cortex-m7": {"__ARM_ARCH": "7", "__ARM_FEATURE_DSP": "1", "__ARM_FP": "14"},
+    "cortex-m33": {"__ARM_ARCH": "8", "__ARM_FEATURE_DSP": "1", "__ARM_FP": "4"},
+    "cortex-m55": {"__ARM_ARCH": "8", "__ARM_FEATURE_DSP": "1", "__ARM_FP": "14", "__ARM_FEATURE_MVE": "3"},
+}
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_the_flags_give_the_compiler_what_the_features_say(name):
+    compiler, board = require_tool("arm-none-eabi-gcc"), load_board(name)
+    said = subprocess.run(
+        [compiler, *board.cpu.flags, "-dM", "-E", "-x", "c", "/dev/null"], capture_output=True, text=True, check=True
+    ).stdout
+    macros = dict(line.split(" ", 2)[1:] for line in said.splitlines())
+    names = ("__ARM_ARCH", "__ARM_FEATURE_DSP", "__ARM_FP", "__ARM_FEATURE_MVE")
+    assert {key: macros[key] for key in names if key in macros} == CORES[board.cpu.core]
+    of_macro = {"__ARM_FEATURE_DSP": "dsp", "__ARM_FP": "fpu", "__ARM_FEATURE_MVE": "mve"}
+    assert set(board.cpu.features) == {feature for key, feature in of_macro.items() if key in macros}
+
+
 def test_all_boards_can_be_read_and_bring_their_files():
     assert {"mps2-an386", "mps2-an500"} <= set(board_names())
     for name in board_names():
@@ -43,7 +91,7 @@ def test_known_ends_with_this_host():
     assert (*board_names(), "x86") == KNOWN
 
 
-@pytest.mark.parametrize(("name", "hint"), [("mps2_an386", "mps2-an386"), ("mps2-an50", "mps2-an500"), ("x68", "x86")])
+@pytest.mark.parametrize(("name", "hint"), [("mps2_an386", "mps2-an386"), ("mps2-an50", "mps2-an505"), ("x68", "x86")])
 def test_an_unknown_board_gets_a_suggestion(name, hint):
     with pytest.raises(WvvError) as caught:
         load_board(name)
@@ -57,7 +105,7 @@ def test_a_name_like_no_other_gets_the_list_only():
 
 
 def test_the_host_is_no_board_with_firmware():
-    with pytest.raises(WvvError, match=r"^board 'x86' is this host and has no firmware; choose one of mps2-an386,"):
+    with pytest.raises(WvvError, match=r"^board 'x86' is this host and has no firmware; choose one of mps2-an385,"):
         load_board("x86")
 
 

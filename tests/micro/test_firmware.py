@@ -1,4 +1,4 @@
-"""The device's own code, on both boards and on the host: bytes in, bytes out, faults told apart, exact counts."""
+"""The device's own code, on every board and on the host: bytes in, bytes out, faults told apart, exact counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conftest import require_tool
 from firmware_models import INPUT_BYTES, OUTPUT_BYTES, examples, model, reversed_plus
 
 from tvm_wvv.errors import WvvError
-from tvm_wvv.micro.board import Board, load_board
+from tvm_wvv.micro.board import Board, board_names, load_board
 from tvm_wvv.micro.exchange import STATUS, FirmwareRun
 from tvm_wvv.micro.host import run_host
 from tvm_wvv.micro.process import CommandError
@@ -21,11 +21,18 @@ from tvm_wvv.micro.qemu import run_firmware
 from tvm_wvv.micro.toolchain import build_firmware, build_host
 from tvm_wvv.resources import deploy_dir
 
-BOARDS = ["mps2-an386", "mps2-an500"]
 
-
-@pytest.fixture(params=BOARDS)
+@pytest.fixture(params=["mps2-an386", "mps2-an500"])
 def board(request) -> Board:
+    """What does not depend on the core is tried on two."""
+    require_tool("arm-none-eabi-gcc")
+    require_tool("qemu-system-arm")
+    return load_board(request.param)
+
+
+@pytest.fixture(params=board_names())
+def any_board(request) -> Board:
+    """Start-up, faults, stack and counting are a board's own."""
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")
     return load_board(request.param)
@@ -45,9 +52,9 @@ def error_on(board: Board, files: dict[str, str], folder: Path) -> str:
 
 
 @pytest.mark.parametrize("count", [1, 37])
-def test_outputs_of_all_examples_come_back_in_order(board, tmp_path, count):
+def test_outputs_of_all_examples_come_back_in_order(any_board, tmp_path, count):
     data = examples(count)
-    done = run_on(board, model(), tmp_path, data)
+    done = run_on(any_board, model(), tmp_path, data)
     assert done.outputs == reversed_plus(data)
     assert (done.layer_instructions, done.total_instructions) == (None, None)
 
@@ -104,7 +111,7 @@ const struct wvv_model wvv_model = {"two", 2, 2, 0, input_bytes, output_bytes, i
     assert run_host(build_host(files, tmp_path / "h", sanitize=True), given, 6).outputs == wanted
 
 
-def test_data_and_bss_start_as_c_promises(board, tmp_path):
+def test_data_and_bss_start_as_c_promises(any_board, tmp_path):
     helpers = "static int32_t zero[300]; static int32_t seven[2] = {7, -7}; static double half = 0.5;"
     body = """
   for (int i = 0; i < 300; ++i) { if (zero[i] != 0) { return 1; } }
@@ -113,7 +120,7 @@ def test_data_and_bss_start_as_c_promises(board, tmp_path):
   half = half * (double)(input[1] | 1);   /* a floating-point instruction faults where the unit is off */
   output[0] = (int8_t)(half > 0.0);
   return 0;"""
-    assert len(run_on(board, model(body, helpers=helpers), tmp_path, examples(1)).outputs) == OUTPUT_BYTES
+    assert len(run_on(any_board, model(body, helpers=helpers), tmp_path, examples(1)).outputs) == OUTPUT_BYTES
 
 
 def test_a_failing_model_is_an_error(board, tmp_path):
@@ -146,44 +153,54 @@ __attribute__((noinline)) int32_t deep(volatile int32_t *up, int n) {
     ],
     ids=["deep", "wide"],
 )
-def test_a_stack_overflow_is_named(board, tmp_path, helpers, body):
-    message = error_on(board, model(body, helpers=helpers), tmp_path)
-    assert message.startswith(f"{board.name}: stack overflow; raise firmware.stack_bytes in its board.toml")
+def test_a_stack_overflow_is_named(any_board, tmp_path, helpers, body):
+    message = error_on(any_board, model(body, helpers=helpers), tmp_path)
+    assert message.startswith(f"{any_board.name}: stack overflow; raise firmware.stack_bytes in its board.toml")
 
 
-def test_the_stack_can_be_used_up_to_its_last_word_but_one(board, tmp_path):
-    """The last word keeps its paint, which is how an overflow that did not fault is seen."""
+def test_the_stack_can_be_used_up_to_its_last_word_but_one(any_board, tmp_path):
+    """The last word keeps its paint, which is how an overflow that did not fault is seen.
+
+    Counting, so that a timer that interrupts does so at the same place in every run.
+    """
 
     def stack(depth: int) -> int:
         body = f"volatile int32_t top[8] = {{0}}; output[0] = (int8_t)deep(top, {depth}); return 0;"
-        found = run_on(board, model(body, helpers=DEEP), tmp_path, examples(1)).stack_bytes
+        found = run_on(any_board, model(body, helpers=DEEP), tmp_path, examples(1), icount=True).stack_bytes
         assert found is not None
         return found
 
     frame = stack(41) - stack(40)
-    deepest = 40 + (board.stack_bytes - 4 - stack(40)) // frame
-    assert stack(deepest) == stack(40) + (deepest - 40) * frame <= board.stack_bytes - 4
+    deepest = 40 + (any_board.stack_bytes - 4 - stack(40)) // frame
+    assert stack(deepest) == stack(40) + (deepest - 40) * frame <= any_board.stack_bytes - 4
     with pytest.raises(WvvError, match="stack overflow"):
         stack(deepest + 1)
 
 
-# Nothing there; the reserved addresses below RAM; the RAM's mirror behind it; code.
-@pytest.mark.parametrize("address", [0x9000_0000, 0x1FFF_FFFC, 0x2040_0000, 0x0000_0100])
-def test_a_stray_write_is_a_fault_that_names_the_function(board, tmp_path, address):
+STRAY = {
+    "nothing": lambda board: 0x9000_0000,
+    "below RAM": lambda board: board.region("ram").origin - 4,
+    "behind RAM": lambda board: board.region("ram").end,
+    "code": lambda board: board.region("code").origin + 0x100,
+}
+
+
+@pytest.mark.parametrize("place", STRAY)
+def test_a_stray_write_is_a_fault_that_names_the_function(any_board, tmp_path, place):
     helpers = (
         "void touch_nothing(void); __attribute__((noinline)) void touch_nothing(void)"
-        f" {{ static volatile uint32_t at = {address:#x}u; *(volatile int32_t *)at = 1; }}"
+        f" {{ static volatile uint32_t at = {STRAY[place](any_board):#x}u; *(volatile int32_t *)at = 1; }}"
     )
-    message = error_on(board, model("touch_nothing(); return 0;", helpers=helpers), tmp_path)
+    message = error_on(any_board, model("touch_nothing(); return 0;", helpers=helpers), tmp_path)
     assert re.fullmatch(
-        rf"{board.name}: processor fault "
+        rf"{any_board.name}: processor fault "
         r"\(fault: exception 0x00000003 pc 0x\w+ lr 0x\w+ cfsr 0x\w+\), in touch_nothing",
         message,
     )
 
 
-def test_an_undefined_instruction_is_a_fault(board, tmp_path):
-    assert ": processor fault (" in error_on(board, model("__builtin_trap(); return 0;"), tmp_path)
+def test_an_undefined_instruction_is_a_fault(any_board, tmp_path):
+    assert ": processor fault (" in error_on(any_board, model("__builtin_trap(); return 0;"), tmp_path)
 
 
 @pytest.mark.parametrize("use", [0, 1008, 2416])
@@ -212,11 +229,11 @@ def marked(rounds: list[int]) -> dict[str, str]:
     return model("wvv_layer_mark(WVV_LAYER_START);\n" + "\n".join(layers) + "\nreturn 0;", layers=len(rounds))
 
 
-def test_counts_are_exact(board, tmp_path):
+def test_counts_are_exact(any_board, tmp_path):
     """`burn(n)` is 2n + 1 instructions; its call is a bl and one (or two, for large n) that set r0."""
     rounds = [0, *ROUNDS, 0]
     files = marked(rounds)
-    done = run_on(board, files, tmp_path, examples(2), profile=True, icount=True)
+    done = run_on(any_board, files, tmp_path, examples(2), profile=True, icount=True)
     # 12345 takes a movw, 6700000 a movw and a movt or a literal load, which is one instruction.
     disassembly = subprocess.run(
         ["arm-none-eabi-objdump", "-d", str(tmp_path / "firmware.elf")], capture_output=True, text=True, check=True
@@ -226,6 +243,14 @@ def test_counts_are_exact(board, tmp_path):
     assert done.layer_instructions == tuple(wanted)
     # Beside the layers: push, the START mark's own call is not counted, movs r0 and pop.
     assert done.total_instructions == sum(wanted) + 3
+
+
+def test_counts_are_exact_at_every_phase(any_board, tmp_path):
+    """Ticks an instruction have 5, 25 or 125 as their denominator: 125 odd lengths meet each remainder once."""
+    rounds = list(range(1, 126))
+    done = run_on(any_board, marked(rounds), tmp_path, examples(1), profile=True, icount=True)
+    # movs and bl before each burn.
+    assert done.layer_instructions == tuple(2 * count + 1 + 2 for count in rounds)
 
 
 def instructions_of_calls(disassembly: str) -> list[int]:
@@ -242,16 +267,16 @@ def instructions_of_calls(disassembly: str) -> list[int]:
     return counts
 
 
-def test_counts_are_the_same_in_two_runs(board, tmp_path):
-    elf = build_firmware(marked(ROUNDS), board, tmp_path, profile=True)
-    runs = [run_firmware(board, elf, examples(3), OUTPUT_BYTES, icount=True) for _ in range(2)]
+def test_counts_are_the_same_in_two_runs(any_board, tmp_path):
+    elf = build_firmware(marked(ROUNDS), any_board, tmp_path, profile=True)
+    runs = [run_firmware(any_board, elf, examples(3), OUTPUT_BYTES, icount=True) for _ in range(2)]
     assert runs[0] == runs[1]
     assert runs[0].layer_instructions is not None
 
 
-def test_the_total_of_an_unmarked_build_is_exact(board, tmp_path):
+def test_the_total_of_an_unmarked_build_is_exact(any_board, tmp_path):
     body = '__asm__ volatile("mov r0, #77; 1: subs r0, r0, #1; bne 1b" ::: "r0"); return 0;'
-    done = run_on(board, model(body), tmp_path, examples(1), icount=True)
+    done = run_on(any_board, model(body), tmp_path, examples(1), icount=True)
     assert done.layer_instructions is None
     # mov, 77 times subs and bne, movs r0, bx.
     assert done.total_instructions == 1 + 2 * 77 + 2

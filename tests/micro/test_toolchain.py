@@ -54,7 +54,8 @@ def with_ram(length: int) -> Board:
 def test_compile_command_is_exactly_this(profile):
     cpu = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
     marks = ["-DWVV_PROFILE"] if profile else []
-    start = ["arm-none-eabi-gcc", *cpu, "-Os", *COMMON, "-DWVV_TIMER_BASE=0x40000000u", *marks, *PLACES]
+    timer = ["-DWVV_TIMER_BASE=0x40000000u", "-DWVV_TIMER_HZ=25000000u", "-DWVV_CPU_HZ=25000000u"]
+    start = ["arm-none-eabi-gcc", *cpu, "-Os", *COMMON, *timer, *marks, *PLACES]
     sources = [Path("/x/a.c"), Path("/y/a.c")]
     assert compile_commands(BOARD, sources, Path("/b"), optimize="-Os", profile=profile) == [
         [*start, "-c", f"/{folder}/a.c", "-o", f"/b/obj/{folder}_a.o"] for folder in ("x", "y")

@@ -122,8 +122,13 @@ def test_a_row_of_zeros_is_refused():
 def test_sums_come_in_the_order_in_which_outputs_need_them(algorithm):
     """Inputs are loaded late, outputs are ready early: the values that are alive stay few."""
     program = algorithm.input_program
-    loaded, made = [], []
-    one_by_one = outputs(program, lambda k: loaded.append(k) or k, lambda value: made.append(value) or value)
+    made: list[int] = []
+
+    def keep(value: int) -> int:
+        made.append(value)
+        return value
+
+    one_by_one = outputs(program, lambda k: k, keep)
     for done, _ in enumerate(one_by_one, start=1):
         needed = {term.value for term in program.outputs[:done]}
         # No sum has been made that is not an operand of a later one or an output by now.

@@ -16,6 +16,8 @@ from tvm_wvv.data import images
 from tvm_wvv.errors import WvvError
 from tvm_wvv.frontends.model import TensorInfo
 from tvm_wvv.micro.board import X86, load_board
+from tvm_wvv.micro.counts import NOTHING, Counts, count
+from tvm_wvv.micro.cycles import ASSUMPTIONS
 from tvm_wvv.micro.elf_sizes import elf_sizes
 from tvm_wvv.micro.firmware_cache import firmware
 from tvm_wvv.micro.fit import check_fit
@@ -25,23 +27,24 @@ from tvm_wvv.micro.progress import Progress
 from tvm_wvv.micro.runners import Arrays, OnBoard, OnReference
 from tvm_wvv.micro.session import REFERENCE, Session
 from tvm_wvv.quant.operators import Affine
-from tvm_wvv.report.figures import LayerFigures, Profile, Totals
+from tvm_wvv.report.figures import FunctionFigures, LayerFigures, Profile, Totals
 from tvm_wvv.report.score import Score, score
 
 _SEED = 0
 
 
-def layer_figures(network: Network, instructions: tuple[int, ...] | None = None) -> tuple[LayerFigures, ...]:
+def layer_figures(network: Network, counts: Counts = NOTHING) -> tuple[LayerFigures, ...]:
     """One row a layer, with what a run counted."""
-    counts = instructions if instructions is not None else (None,) * len(network.layers)
-    rows = zip(network.layers, counts, network.emitted.layer_workspace, strict=True)
+    unknown = (None,) * len(network.layers)
+    instructions, cycles = (counts.layer_instructions or unknown, counts.layer_cycles or unknown)
+    rows = zip(network.layers, instructions, cycles, network.emitted.layer_workspace, strict=True)
     return tuple(
         LayerFigures(
             name=layer.name, op=layer.op, algorithm=layer.algorithm, reason=layer.reason, macs=layer.macs,
-            multiplications=layer.multiplications, instructions=count, weight_bytes=layer.weight_bytes,
-            workspace_bytes=workspace,
+            multiplications=layer.multiplications, instructions=instructions, cycles_m4_estimate=cycles,
+            weight_bytes=layer.weight_bytes, workspace_bytes=workspace,
         )
-        for layer, count, workspace in rows
+        for layer, instructions, cycles, workspace in rows
     )  # fmt: skip
 
 
@@ -65,19 +68,34 @@ def profile(session: Session, board_name: str, progress: Progress) -> Profile:
     progress("build firmware", 2, 2)
     marked, plain = (OnBoard(board, elf, network.inputs, network.outputs) for elf in images)
     inputs = random_inputs(network.inputs)
-    layers, whole, sizes = marked.count(inputs).layer_instructions, plain.count(inputs), elf_sizes(plain.elf)
+    layers, whole, sizes = count(marked, inputs), count(plain, inputs), elf_sizes(plain.elf)
     return Profile(
         board=board.name,
         model=network.name,
         totals=replace(
             static_totals(network),
-            instructions=whole.total_instructions,
+            instructions=whole.instructions,
+            cycles_m4_estimate=whole.cycles,
             flash_bytes=sizes.flash_bytes,
             text_bytes=sizes.text_bytes,
             ram_bytes=None if whole.stack_bytes is None else sizes.ram_bytes + whole.stack_bytes,
             stack_bytes=whole.stack_bytes,
         ),
         layers=layer_figures(network, layers),
+        functions=tuple(FunctionFigures(one.name, one.instructions, one.cycles) for one in whole.functions),
+        notes=notes(whole),
+    )
+
+
+def notes(counts: Counts) -> tuple[str, ...]:
+    """How the cycles are meant, or why there are none."""
+    if counts.cycles is None or counts.cycle_range is None:
+        return counts.notes
+    least, most = (f"{bound / 1e6:.2f}" for bound in counts.cycle_range)
+    return (
+        *counts.notes,
+        f"M4 cycles are an estimate by the Cortex-M4 manual's table, not a measurement. It assumes {ASSUMPTIONS}.",
+        f"Refills of 1 to 3 and divisions of 2 to 12 cycles, as the manual has them, give {least} to {most} million.",
     )
 
 

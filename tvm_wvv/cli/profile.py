@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from tvm_wvv.cli.options import (
     BoardName,
     Codegen,
@@ -15,11 +19,14 @@ from tvm_wvv.cli.options import (
 )
 from tvm_wvv.cli.progress import progress_bars
 
+Top = Annotated[int, typer.Option("--top", metavar="N", min=0, help="List the N functions that cost most.")]
+
 
 def command(
     model: ModelOrArchive,
     board: BoardName,
     json: Json = False,
+    top: Top = 0,
     winograd: Winograd = "auto",
     layer: Layer = None,
     recipe: Recipe = None,
@@ -28,11 +35,14 @@ def command(
 ) -> None:
     """Build the firmware of MODEL, run one inference, and list instructions, flash and RAM.
 
-    Counts are exact and the same every time. They are instructions, not cycles: QEMU models no cycles.
+    Instructions are exact and the same every time. Cycles are an estimate for a Cortex-M4 by its manual's table (the
+    report says under what assumptions): QEMU models no cycles. Other cores have none.
 
     [bold]Examples[/bold]:
 
     wvv profile digits --board mps2-an386
+
+    wvv profile digits --board mps2-an386 --top 5
 
     wvv profile resnet.tflite --board mps2-an500 --winograd off --json
     """
@@ -40,12 +50,13 @@ def command(
     from tvm_wvv.micro.session import open_session
     from tvm_wvv.report.figures import profile_object
     from tvm_wvv.report.output import print_json, show
-    from tvm_wvv.report.tables import profile_table, totals_table
+    from tvm_wvv.report.tables import functions_table, profile_table, totals_table
 
     options = compile_options(winograd, layer, recipe, codegen, direct)
     with progress_bars() as progress:
         result = profile(open_session(model, options, progress), board, progress)
     if json:
-        print_json(profile_object(result))
-    else:
-        show(profile_table(result), totals_table(result.totals))
+        print_json(profile_object(result, top))
+        return
+    hot = [functions_table(result, top)] if top else []
+    show(profile_table(result), *hot, totals_table(result.totals), *result.notes)

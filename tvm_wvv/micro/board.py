@@ -20,7 +20,7 @@ from tvm_wvv.resources import boards_dir
 FEATURES = ("dsp", "fpu", "mve")
 RUNNERS = ("qemu",)
 TIMINGS = ("none",)
-TIMERS = ("cmsdk",)
+TIMERS = ("cmsdk", "systick")
 _NANOSECONDS = 10**9
 
 

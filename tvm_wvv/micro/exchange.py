@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from tvm_wvv.errors import WvvError
+from tvm_wvv.micro.board import Timer
+from tvm_wvv.micro.plugin import BLOCKS_FILE
 from tvm_wvv.micro.process import CommandError, Finished, TimedOutError, watch
 from tvm_wvv.micro.profile_log import read_profile
 
@@ -34,12 +35,17 @@ STATUS: dict[int, str] = {
 
 @dataclass(frozen=True)
 class FirmwareRun:
-    """Outputs of all examples; counts are of the first example, and None where nothing counted them."""
+    """Outputs of all examples; counts are of the first example, and None where nothing counted them.
+
+    `log` and `blocks` are the files in which firmware and QEMU's plugin count, as they wrote them.
+    """
 
     outputs: bytes
     layer_instructions: tuple[int, ...] | None
     total_instructions: int | None
     stack_bytes: int | None
+    log: str = field(default="", compare=False, repr=False)
+    blocks: str = field(default="", compare=False, repr=False)
 
 
 def exchange(
@@ -49,22 +55,31 @@ def exchange(
     output_bytes: int,
     *,
     timeout_s: float,
-    ticks_per_instruction: Fraction | None = None,
+    timer: Timer | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> FirmwareRun:
-    """`who` begins each message; `timeout_s` is the time without a finished example after which it is a hang."""
+    """`who` begins each message; `timeout_s` is the time without a finished example after which it is a hang.
+
+    `timer` is that which counted instructions, None where none did.
+    """
     assert output_bytes > 0, "a model has outputs, and their size tells the progress"
     with tempfile.TemporaryDirectory(prefix="wvv-run-") as folder:
         work = Path(folder)
         (work / "input.bin").write_bytes(inputs if isinstance(inputs, bytes) else inputs.tobytes())
         _run(who, command, work, output_bytes, timeout_s, on_progress)
         outputs = (work / "output.bin").read_bytes()
-        log = work / "profile.txt"
-        profile = read_profile(log.read_text(encoding="ascii") if log.exists() else "", ticks_per_instruction)
+        log, blocks = (_text(work / name) for name in ("profile.txt", BLOCKS_FILE))
+    profile = read_profile(log, timer)
     assert len(outputs) % output_bytes == 0, f"{who}: {len(outputs)} output bytes are no multiple of {output_bytes}"
     if on_progress is not None:
         on_progress(len(outputs) // output_bytes)
-    return FirmwareRun(outputs, profile.layer_instructions, profile.total_instructions, profile.stack_bytes)
+    counted = (profile.layer_instructions, profile.total_instructions, profile.stack_bytes)
+    return FirmwareRun(outputs, *counted, log=log, blocks=blocks)
+
+
+def _text(path: Path) -> str:
+    """Empty where nobody wrote the file."""
+    return path.read_text(encoding="ascii") if path.exists() else ""
 
 
 def _run(

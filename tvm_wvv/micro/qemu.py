@@ -1,7 +1,9 @@
 """Runs firmware on the machine that QEMU models for a board.
 
 Takes an ELF that `toolchain.build_firmware` made.  Gives what `exchange` gives; the same input gives the same answer.
-With `icount` instructions are counted: QEMU then lets every instruction last the same time.
+With `icount` instructions are counted by the firmware's timer: QEMU then lets every instruction last the same time.
+With `plugin` (`plugin.py`) QEMU counts them itself. The two exclude each other: under -icount QEMU leaves a block in
+its middle when it meets a device, and runs the rest as another one.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ from tvm_wvv.errors import WvvError
 from tvm_wvv.micro.board import Board
 from tvm_wvv.micro.elf_sizes import symbol_at
 from tvm_wvv.micro.exchange import FirmwareRun, exchange
+from tvm_wvv.micro.plugin import plugin_options
 from tvm_wvv.micro.process import TimedOutError
 
 
-def qemu_command(board: Board, elf: Path, *, icount: bool = False) -> list[str]:
+def qemu_command(board: Board, elf: Path, *, icount: bool = False, plugin: Path | None = None) -> list[str]:
     """The whole command; it is started in the folder of the exchange files."""
     counting = ["-icount", f"shift={board.timer.icount_shift},sleep=off"] if icount and board.timer else []
     return [
@@ -29,6 +32,7 @@ def qemu_command(board: Board, elf: Path, *, icount: bool = False) -> list[str]:
         *("-display", "none", "-monitor", "none", "-serial", "null"),
         *("-semihosting-config", "enable=on,target=native"),
         *counting,
+        *(plugin_options(plugin, elf) if plugin else []),
         *("-kernel", str(elf.resolve())),
     ]
 
@@ -41,17 +45,19 @@ def run_firmware(
     *,
     timeout_s: float | None = None,
     icount: bool = False,
+    plugin: Path | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> FirmwareRun:
     """`timeout_s` is for one example, by default the board's own."""
+    assert not (icount and plugin), "blocks are counted whole only without -icount"
     try:
         return exchange(
             board.name,
-            qemu_command(board, elf, icount=icount),
+            qemu_command(board, elf, icount=icount, plugin=plugin),
             inputs,
             output_bytes,
             timeout_s=timeout_s or board.run.timeout_s,
-            ticks_per_instruction=board.timer.ticks_per_instruction if icount and board.timer else None,
+            timer=board.timer if icount else None,
             on_progress=on_progress,
         )
     except TimedOutError:

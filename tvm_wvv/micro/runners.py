@@ -64,9 +64,12 @@ class OnBoard:
         return _side_by_side(start, inputs, self.outputs, f"run on {self.board.name}", progress)
 
     def count(self, inputs: Arrays) -> FirmwareRun:
-        """The first inference alone, with its instructions counted."""
-        first = _interleaved(tuple(array[:1] for array in inputs))
-        return run_firmware(self.board, self.elf, first, _bytes(self.outputs), icount=True)
+        """The first inference alone, with its instructions counted by the firmware's timer."""
+        return run_firmware(self.board, self.elf, _first(inputs), _bytes(self.outputs), icount=True)
+
+    def count_blocks(self, inputs: Arrays, plugin: Path) -> FirmwareRun:
+        """The first inference alone, with its blocks counted by QEMU's plugin."""
+        return run_firmware(self.board, self.elf, _first(inputs), _bytes(self.outputs), plugin=plugin)
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,10 @@ class OnReference:
 def _bytes(infos: Sequence[TensorInfo]) -> int:
     """Of one inference."""
     return sum(tensor_bytes(info) for info in infos)
+
+
+def _first(inputs: Arrays) -> bytes:
+    return _interleaved(tuple(array[:1] for array in inputs))
 
 
 def _interleaved(arrays: Arrays) -> bytes:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from tvm_wvv.errors import WvvError
-from tvm_wvv.micro.board import Board
+from tvm_wvv.micro.board import Board, Cpu, Timer
 from tvm_wvv.micro.process import CommandError, check, install_line
 from tvm_wvv.resources import deploy_dir
 
@@ -39,10 +39,15 @@ def compile_commands(
     board: Board, sources: Sequence[Path], build_dir: Path, *, optimize: str = "-O3", profile: bool = False
 ) -> list[list[str]]:
     """One command a source, in order; the object's path is the last argument."""
-    timer = [f"-DWVV_TIMER_BASE={board.timer.base:#x}u"] if board.timer else []
+    timer = _timer_facts(board.cpu, board.timer) if board.timer else []
     marks = ["-DWVV_PROFILE"] if profile else []
     start = [GCC, *board.cpu.flags, optimize, *_C, *timer, *marks, *_places(build_dir)]
     return [[*start, "-c", str(source), "-o", str(_object(source, build_dir))] for source in sources]
+
+
+def _timer_facts(cpu: Cpu, timer: Timer) -> list[str]:
+    facts = [f"-DWVV_TIMER_BASE={timer.base:#x}u", f"-DWVV_TIMER_HZ={timer.clock_hz}u"]
+    return [*facts, f"-DWVV_CPU_HZ={cpu.clock_hz}u"]
 
 
 def link_command(board: Board, objects: Sequence[Path], build_dir: Path, elf: Path) -> list[str]:

@@ -79,24 +79,24 @@ def _over_shared(greatest: Floats, wish: Wish) -> Floats:
 
 
 def _within(layer: ExactLayer, t: int, tap: TapScales, wish: Wish) -> TapScales:
-    """The tap with no scale below the step in which its values come, and with its zero point; powers of two if wished."""
-    v, u = max(1.0, _power(tap.v, wish)), np.maximum(1, _power(tap.u, wish))
+    """The tap with no scale below the step in which its values come, with its zero point, in powers of two if wished."""
+    v, u = max(1.0, float(_power(np.array(tap.v), wish))), np.maximum(1, _power(tap.u, wish))
     m = np.maximum(v * u, _power(tap.m, wish)).astype(np.float32)
     return TapScales(v, _zero_point(layer, t, v) if wish.zero_points else 0, u.astype(np.float32), m)
 
 
-def _power(scale: Floats | float, wish: Wish) -> Floats | float:
+def _power(scale: np.ndarray, wish: Wish) -> np.ndarray:
     return 2.0 ** np.ceil(np.log2(np.maximum(scale, 1.0))) if wish.power_of_two else scale
 
 
-def _leans(low: Floats, high: Floats) -> Floats:
+def _leans(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.minimum(-low, high) < _LEAN * np.maximum(-low, high)
 
 
 def _zero_point(layer: ExactLayer, t: int, v: float) -> int:
     """Where a tap leans, the one that puts its end near zero onto the first or the last step."""
     low, high = min(0.0, float(layer.v[t].min())), max(0.0, float(layer.v[t].max()))
-    if not _leans(low, high):
+    if not _leans(np.array(low), np.array(high)):
         return 0
     wanted = LOW - low / v if high > -low else HIGH - high / v
     return int(np.clip(round(wanted), LOW, HIGH))

@@ -21,6 +21,7 @@ class LayerFigures:
     macs: int | None
     multiplications: int | None
     instructions: int | None
+    cycles_m4_estimate: int | None
     weight_bytes: int | None
     workspace_bytes: int | None
 
@@ -45,25 +46,41 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class FunctionFigures:
+    """One function of the firmware, without those that it calls."""
+
+    name: str
+    instructions: int
+    cycles_m4_estimate: int | None
+
+
+@dataclass(frozen=True)
 class Profile:
-    """What `wvv profile` reports."""
+    """What `wvv profile` reports. `functions` fall in cost; `notes` say how the figures are meant."""
 
     board: str
     model: str
     totals: Totals
     layers: tuple[LayerFigures, ...]
+    functions: tuple[FunctionFigures, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def profile_object(profile: Profile) -> dict[str, Any]:
-    """The JSON object of `wvv profile`."""
-    return asdict(profile)
+def profile_object(profile: Profile, top: int = 0) -> dict[str, Any]:
+    """The JSON object of `wvv profile`; with `top` also so many functions."""
+    rows = asdict(profile)
+    del rows["notes"]
+    rows["functions"] = rows["functions"][:top]
+    if top == 0:
+        del rows["functions"]
+    return rows
 
 
 def explain_object(board: str, model: str, layers: Iterable[LayerFigures]) -> dict[str, Any]:
     """The JSON object of `wvv explain`: the layers without what only a run can count."""
     rows = [asdict(layer) for layer in layers]
     for row in rows:
-        del row["instructions"]
+        del row["instructions"], row["cycles_m4_estimate"]
     return {"board": board, "model": model, "layers": rows}
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tvm_wvv.frontends.layer_names import label
 from tvm_wvv.report.figures import LayerFigures, Profile, Totals, ratio
-from tvm_wvv.report.text import count, kib, two_decimals
+from tvm_wvv.report.text import count, kib, percent, two_decimals
 
 _TOTALS = (
     ("flash", "flash_bytes"), ("  code", "text_bytes"), ("  weights", "weight_bytes"),
@@ -46,20 +46,32 @@ def explain_table(board: str, model: str, layers: Sequence[LayerFigures]) -> Tab
 
 
 def profile_table(profile: Profile) -> Table:
-    """Per layer: instructions, and instructions for each multiply-accumulate of the direct form."""
-    columns = ("layer", "op", "algorithm", "MACs", "multiplications", "instructions", "per MAC", "weights", "workspace")
-    rows = [
-        (
-            label(layer.name), layer.op, layer.algorithm, count(layer.macs), count(layer.multiplications),
-            count(layer.instructions), two_decimals(ratio(layer.instructions, layer.macs)),
-            count(layer.weight_bytes), count(layer.workspace_bytes),
-        )
-        for layer in profile.layers
-    ]  # fmt: skip
+    """Per layer: instructions, for each multiply-accumulate of the direct form too, and cycles where they are known."""
+    total = _total(profile)
+    cycles = total.cycles_m4_estimate is not None
+    columns = ("layer", "op", "algorithm", "MACs", "multiplications", "instructions", "per MAC",
+               *(["M4 cycles"] if cycles else []), "weights", "workspace")  # fmt: skip
+    rows = [_profile_row(layer, cycles) for layer in profile.layers]
     made = table(columns, rows, f"{profile.model} on {profile.board}: one inference", numbers=range(3, len(columns)))
     made.add_section()
-    made.add_row(*_total_row(profile))
+    made.add_row(*_profile_row(total, cycles))
     return made
+
+
+def functions_table(profile: Profile, top: int) -> Table:
+    """The functions that cost most, and the share of the whole that each has."""
+    cycles = profile.totals.cycles_m4_estimate is not None
+    columns = ("function", "instructions", *(["M4 cycles"] if cycles else []), "share")
+    rows = []
+    for function in profile.functions[:top]:
+        share = (
+            ratio(function.cycles_m4_estimate, profile.totals.cycles_m4_estimate)
+            if cycles
+            else ratio(function.instructions, profile.totals.instructions)
+        )
+        numbers = [function.instructions, *([function.cycles_m4_estimate] if cycles else [])]
+        rows.append((function.name, *map(count, numbers), percent(share)))
+    return table(columns, rows, numbers=range(1, len(columns)))
 
 
 def totals_table(totals: Totals) -> Table:
@@ -69,12 +81,24 @@ def totals_table(totals: Totals) -> Table:
     return table(("memory", "bytes", ""), rows, numbers=range(1, 3))
 
 
-def _total_row(profile: Profile) -> tuple[str, ...]:
-    macs = _sum([layer.macs for layer in profile.layers])
-    multiplications = _sum([layer.multiplications for layer in profile.layers])
-    per_mac = two_decimals(ratio(profile.totals.instructions, macs))
-    return ("total", "", "", count(macs), count(multiplications), count(profile.totals.instructions), per_mac,
-            count(profile.totals.weight_bytes), count(profile.totals.workspace_bytes))  # fmt: skip
+def _profile_row(layer: LayerFigures, cycles: bool) -> tuple[str, ...]:
+    return (
+        label(layer.name), layer.op, layer.algorithm, count(layer.macs), count(layer.multiplications),
+        count(layer.instructions), two_decimals(ratio(layer.instructions, layer.macs)),
+        *([count(layer.cycles_m4_estimate)] if cycles else []),
+        count(layer.weight_bytes), count(layer.workspace_bytes),
+    )  # fmt: skip
+
+
+def _total(profile: Profile) -> LayerFigures:
+    """The whole network as the last row."""
+    totals = profile.totals
+    return LayerFigures(
+        name="total", op="", algorithm="", reason=None, macs=_sum([layer.macs for layer in profile.layers]),
+        multiplications=_sum([layer.multiplications for layer in profile.layers]), instructions=totals.instructions,
+        cycles_m4_estimate=totals.cycles_m4_estimate, weight_bytes=totals.weight_bytes,
+        workspace_bytes=totals.workspace_bytes,
+    )  # fmt: skip
 
 
 def _sum(values: Sequence[int | None]) -> int | None:

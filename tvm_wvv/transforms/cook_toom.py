@@ -14,7 +14,9 @@ as two real ones, its coordinates for 1 and theta: two rows in bt and in g, two 
 linear, y[i] gets  sum over e of at[i][e] * trace(theta^e P)  for e = 0, 1.
 
 Factors: bt and at are divided by their content (what all their entries have in common, a fraction where there are
-denominators), the coordinates of a pair together. g pays it back, and what makes g whole is `scale`.
+denominators), the coordinates of a pair together. g pays it back, and what makes g whole is `scale`. Of the whole
+number that the rows of one point then have in common, a divisor near its root goes back into at: taps whose weights
+and products lie closer together round better where they share a scale.
 """
 
 from __future__ import annotations
@@ -61,13 +63,13 @@ def cook_toom(m: int, r: int, points: Sequence[Point]) -> Filter:
     if count != m + r - 1:
         raise ValueError(f"F({m}, {r}) takes {m + r - 1} points, got {count}")
     found = [_at_point(point, points, (m, r)) for point in points]
-    g = tuple(row for one in found for row in one.g)
-    scale = math.lcm(*(Fraction(entry).denominator for row in g for entry in row))
+    scale = math.lcm(*(Fraction(entry).denominator for one in found for row in one.g for entry in row))
+    found = [_balanced(one, scale) for one in found]
     return Filter(
         m,
         r,
         bt=integers(tuple(row for one in found for row in one.bt)),
-        g=integers(tuple(tuple(entry * scale for entry in row) for row in g)),
+        g=integers(tuple(row for one in found for row in one.g)),
         at=integers(tuple(zip(*(column for one in found for column in one.at), strict=True))),
         scale=scale,
         pairs=_pairs(points),
@@ -99,6 +101,15 @@ def _at_point(point: Point, points: Sequence[Point], sizes: tuple[int, int]) -> 
     cleared = _times(bt, 1 / bt_content), _times(at, 1 / at_content), _times(g, bt_content * at_content)
     parts = 2 if isinstance(point, Quadratic) else 1
     return _Rows(*(tuple(tuple(coordinates(entry)[k] for entry in row) for k in range(parts)) for row in cleared))
+
+
+def _balanced(rows: _Rows, scale: int) -> _Rows:
+    """g times `scale`, less what at takes of it."""
+    whole = tuple(_times(row, scale) for row in rows.g)
+    common = math.gcd(*(int(Fraction(entry)) for row in whole for entry in row))  # type: ignore[arg-type]
+    taken = max(d for d in range(1, math.isqrt(common) + 1) if common % d == 0)
+    at, g = (tuple(_times(row, number) for row in one) for one, number in ((rows.at, taken), (whole, Fraction(1, taken))))
+    return _Rows(rows.bt, at, g)
 
 
 def _pairs(points: Sequence[Point]) -> tuple[Pair, ...]:

@@ -1,7 +1,9 @@
 /* Counts and the stack's high-water mark of a run, left in `profile.txt` as raw timer ticks.
  *
- * A line is a word and numbers: `empty T`, `mark LAYER T`, `end T`, `stack BYTES`.  The host turns ticks into
- * instructions (`tvm_wvv/micro/profile_log.py`), because only it knows how fast QEMU let the timer run.
+ * A line is a word and numbers: `wrap TICKS INSTRUCTIONS` (wvv_timer.h), `empty T`, `mark LAYER T`, `end T`,
+ * `stack BYTES`.  The host turns ticks into instructions (`tvm_wvv/micro/profile_log.py`), because only it knows how
+ * fast QEMU let the timer run.  The stack's figure includes the frame of the timer's interrupt, where it has one and
+ * that came at a deep place: at most 108 bytes.
  * The host twin of this interface does nothing.
  */
 #ifndef WVV_MEASURE_H
