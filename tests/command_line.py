@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,7 +56,12 @@ def start(*arguments: str | Path, **settings: Any) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **settings.pop("env", {})}
     command = [sys.executable, "-m", "tvm_wvv", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, text=True, env=environment, **{**pipes, **settings})
+    # A shell starts background jobs with interrupts ignored, and what they start inherits it.
+    return subprocess.Popen(command, text=True, env=environment, preexec_fn=_heed_interrupts, **{**pipes, **settings})
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,6 @@ from tvm_wvv.passes.choose import Choice, Refusal, prove
 from tvm_wvv.passes.conv_site import ConvSite
 from tvm_wvv.passes.fuse_qdq import FuseQdq
 from tvm_wvv.passes.options import Options, RecipeFile, Target
-from tvm_wvv.passes.stages import WinogradRequantize
 from tvm_wvv.passes.pipeline import convolutions, decide, explain, lower, site_of
 from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
 from tvm_wvv.passes.stages import InputTransform, OutputTransform, RequantizeInput, RequantizeProducts, TileProduct
@@ -97,7 +96,7 @@ def test_int16_keeps_v_and_rescales_sums_without_a_clip():
     v, m, rescaled, _, _ = found
     assert (v.ty.dtype, m.ty.dtype, rescaled.ty.dtype) == ("int16", "int32", "int32")
     node = integer_ops.read(rescaled)
-    assert isinstance(node, WinogradRequantize)
+    assert isinstance(node, RequantizeProducts)
     assert node.bits == 32
     assert m.args[1].value.numpy().dtype == np.int16
 

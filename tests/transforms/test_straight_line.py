@@ -122,13 +122,18 @@ def test_a_row_of_zeros_is_refused():
 def test_sums_come_in_the_order_in_which_outputs_need_them(algorithm):
     """Inputs are loaded late, outputs are ready early: the values that are alive stay few."""
     program = algorithm.input_program
+    loaded: list[int] = []
     made: list[int] = []
 
     def keep(value: int) -> int:
         made.append(value)
         return value
 
-    one_by_one = outputs(program, lambda k: k, keep)
+    def load(cell: int) -> int:
+        loaded.append(cell)
+        return cell
+
+    one_by_one = outputs(program, load, keep)
     for done, _ in enumerate(one_by_one, start=1):
         needed = {term.value for term in program.outputs[:done]}
         # No sum has been made that is not an operand of a later one or an output by now.

@@ -79,7 +79,7 @@ def _over_shared(greatest: Floats, wish: Wish) -> Floats:
 
 
 def _within(layer: ExactLayer, t: int, tap: TapScales, wish: Wish) -> TapScales:
-    """The tap with no scale below the step in which its values come, with its zero point, in powers of two if wished."""
+    """The tap with no scale below the step in which its values come, and its zero point; powers of two if wished."""
     v, u = max(1.0, float(_power(np.array(tap.v), wish))), np.maximum(1, _power(tap.u, wish))
     m = np.maximum(v * u, _power(tap.m, wish)).astype(np.float32)
     return TapScales(v, _zero_point(layer, t, v) if wish.zero_points else 0, u.astype(np.float32), m)

@@ -44,7 +44,7 @@ def sample_tiles(
     shape = len(x), *grid.tiles
     chosen = np.sort(random.choice(math.prod(shape), min(count, math.prod(shape)), replace=False))
     image, row, column = np.unravel_index(chosen, shape)
-    windows = np.lib.stride_tricks.sliding_window_view(_padded(x, zero_point, grid), list(algorithm.tile), axis=(1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(_padded(x, zero_point, grid), algorithm.tile, (1, 2))  # type: ignore[call-overload]
     m_h, m_w = algorithm.m
     picked = windows[image, row * m_h, column * m_w].transpose(0, 2, 3, 1)
     cells = np.ascontiguousarray(picked).reshape(len(chosen), -1, x.shape[3])

@@ -15,8 +15,8 @@ linear, y[i] gets  sum over e of at[i][e] * trace(theta^e P)  for e = 0, 1.
 
 Factors: bt and at are divided by their content (what all their entries have in common, a fraction where there are
 denominators), the coordinates of a pair together. g pays it back, and what makes g whole is `scale`. Of the whole
-number that the rows of one point then have in common, a divisor near its root goes back into at: taps whose weights
-and products lie closer together round better where they share a scale.
+number that the rows of one point then have in common, a power of two near its root goes back into at: taps whose
+weights and products lie closer together round better where they share a scale, and a shift costs no addition.
 """
 
 from __future__ import annotations
@@ -105,11 +105,14 @@ def _at_point(point: Point, points: Sequence[Point], sizes: tuple[int, int]) -> 
 
 def _balanced(rows: _Rows, scale: int) -> _Rows:
     """g times `scale`, less what at takes of it."""
-    whole = tuple(_times(row, scale) for row in rows.g)
-    common = math.gcd(*(int(Fraction(entry)) for row in whole for entry in row))  # type: ignore[arg-type]
-    taken = max(d for d in range(1, math.isqrt(common) + 1) if common % d == 0)
-    at, g = (tuple(_times(row, number) for row in one) for one, number in ((rows.at, taken), (whole, Fraction(1, taken))))
-    return _Rows(rows.bt, at, g)
+    common = math.gcd(*(int(entry * scale) for row in rows.g for entry in row))
+    powers_of_two = (1 << k for k in range(math.isqrt(common).bit_length()))
+    taken = max(power for power in powers_of_two if common % power == 0)
+    return _Rows(rows.bt, _scaled(rows.at, Fraction(taken)), _scaled(rows.g, Fraction(scale, taken)))
+
+
+def _scaled(rows: Matrix, number: Fraction) -> Matrix:
+    return tuple(tuple(entry * number for entry in row) for row in rows)
 
 
 def _pairs(points: Sequence[Point]) -> tuple[Pair, ...]:
