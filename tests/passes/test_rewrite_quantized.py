@@ -161,7 +161,7 @@ def test_a_recipe_gives_algorithm_and_quantizers(winograd: str):
     own, other = found.integers.m_multipliers, without.integers.m_multipliers
     assert own is not None and other is not None
     np.testing.assert_allclose(own.mantissa, other.mantissa / 2, atol=1)
-    expected = "f4c:exact" if winograd == "auto" else "f4c:int8"
+    expected = "f4:exact" if winograd == "auto" else "f4c:int8"
     others = [one for name, one in with_recipe.items() if name != LAYER and isinstance(one, Choice)]
     assert {str(one.variant) for one in others} == {expected}
 

@@ -23,7 +23,7 @@ from tvm_wvv.quant.winograd_ranges import (
     transformed_weights,
 )
 from tvm_wvv.transforms.bilinear import Algorithm
-from tvm_wvv.transforms.catalog import ALGORITHMS, F2, F4, F4C, F6
+from tvm_wvv.transforms.catalog import ALGORITHMS, F2, F4, F4C, F4H, F6
 from tvm_wvv.transforms.straight_line import run
 
 OP = Conv2d(Affine(0.05, -128), Affine(0.1, 3), (0.01,), Window(padding=(1, 1, 1, 1)))
@@ -54,7 +54,7 @@ U, V, M = tensor(16.0), tensor(8.0), tensor(64.0)
 MOVED = StageQuantizer(8, (64.0,), zero_point=(1,))
 REFUSED = [
     (F6, Stages(tensor(90.0, 16)), 0, "transformed inputs may reach 360060, int16 ends at 32767: they need a quanti"),
-    (F4, Stages(tensor(1.0, 16)), 0, "sums of products over 8 input channels may reach "),
+    (F4H, Stages(tensor(1.0, 16)), 0, "sums of products over 8 input channels may reach "),
     (F2, Stages(U, tensor(2.0**-25), M), 0, "v.scale: 2.98023e-08 raises transformed inputs to "),
     (F2, Stages(U, V, tensor(2.0**-20)), 0, "m.scale: finer than the step of the sums of products, which it raises "),
     (F2, Stages(FIVE), 0, "stage quantizers do not fit 16 taps and 4 outputs: 5 scales"),

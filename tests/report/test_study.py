@@ -78,7 +78,7 @@ def test_pure_int8_over_complex_points_keeps_33_db_and_over_real_ones_loses_them
 
 
 def test_sums_that_may_leave_int32_have_no_figure():
-    assert signal_to_noise_db(ALGORITHMS["f4"], "tap", Scheme(16, 16), [noise_layer()]) is None
+    assert signal_to_noise_db(ALGORITHMS["f4h"], "tap", Scheme(16, 16), [noise_layer()]) is None
 
 
 def test_finer_granularity_and_more_bits_are_never_worse():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tvm_wvv.errors import WvvError
-from tvm_wvv.transforms.catalog import ALGORITHMS, ARITHMETICS, F2, F4, Variant, by_name, variant
+from tvm_wvv.transforms.catalog import ALGORITHMS, ARITHMETICS, F2, F6, Variant, by_name, variant
 from tvm_wvv.transforms.ranges import input_range
 
 KNOWN = "f2, f4, f4c, f4h, f6, f6c, f2x1, f4x1"
@@ -13,7 +13,7 @@ KNOWN = "f2, f4, f4c, f4h, f6, f6c, f2x1, f4x1"
 
 def test_a_bare_name_means_its_first_arithmetic():
     assert variant("f2") == variant("f2:exact") == Variant(F2, "exact")
-    assert variant("f4") == variant("f4:int16") == Variant(F4, "int16")
+    assert variant("f6") == variant("f6:int16") == Variant(F6, "int16")
     assert str(variant("f4c:int8")) == "f4c:int8"
     assert by_name("f2") is F2
 
@@ -38,7 +38,7 @@ def test_exact_is_offered_where_any_int8_operands_fit_int16(name):
         ("f3", f"no algorithm 'f3'; did you mean 'f6'? (known: {KNOWN})"),
         ("winograd", f"no algorithm 'winograd'; known: {KNOWN}"),
         ("f2:exakt", "f2 has no arithmetic 'exakt'; did you mean 'exact'? (known: exact, int16, int8)"),
-        ("f4:exact", "f4 has no arithmetic 'exact'; known: int16, int8"),
+        ("f6:exact", "f6 has no arithmetic 'exact'; known: int16, int8"),
         ("f2:", "f2 has no arithmetic ''; known: exact, int16, int8"),
     ],
 )

@@ -51,7 +51,9 @@ def test_f2_is_the_form_known_from_papers():
 def test_f4_needs_24_to_clear_its_denominators():
     made = cook_toom(4, 3, points(0, 1, -1, 2, -2, INFINITY))
     assert made.scale == 24
-    assert made.at == ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+    # Papers have 1 for the points 0, +-1 and infinity; g has the other half of the factors.
+    assert made.at == ((2, 2, 2, 1, 1, 0), (0, 2, -2, 2, -2, 0), (0, 2, 2, 4, 4, 0), (0, 2, -2, 8, -8, 4))
+    assert made.g == ((3, 0, 0), (2, 2, 2), (2, -2, 2), (1, 2, 4), (1, -2, 4), (0, 0, 6))
     assert (len(made.bt), made.tile) == (6, 6)
 
 
@@ -77,8 +79,8 @@ def test_complex_points_of_f4_in_real_parts():
         (1, 0, 0, 0, -1, 0), (0, 1, 1, 1, 1, 0), (0, -1, 1, -1, 1, 0),
         (0, 0, -1, 0, 1, 0), (0, -1, 0, 1, 0, 0), (0, -1, 0, 0, 0, 1),
     )  # fmt: skip
-    assert made.g == ((4, 0, 0), (1, 1, 1), (1, -1, 1), (1, 0, -1), (0, 1, 0), (0, 0, 4))
-    assert made.at == ((1, 1, 1, 1, 0, 0), (0, 1, -1, 0, 1, 0), (0, 1, 1, -1, 0, 0), (0, 1, -1, 0, -1, 1))
+    assert made.g == ((2, 0, 0), (1, 1, 1), (1, -1, 1), (1, 0, -1), (0, 1, 0), (0, 0, 2))
+    assert made.at == ((2, 1, 1, 1, 0, 0), (0, 1, -1, 0, 1, 0), (0, 1, 1, -1, 0, 0), (0, 1, -1, 0, -1, 2))
     assert made.scale == 4
     assert made.pairs == (Pair(3, Field(0, 1)),)
 
@@ -86,7 +88,8 @@ def test_complex_points_of_f4_in_real_parts():
 def test_sixth_roots_of_unity_need_six_to_clear_their_denominators():
     made = cook_toom(6, 3, points(0, 1, -1, SIXTH_ROOT, SIXTH_ROOT * SIXTH_ROOT, INFINITY))
     assert made.scale == 6
-    assert {abs(entry) for matrix in (made.bt, made.at) for row in matrix for entry in row} == {0, 1}
+    assert {abs(entry) for row in made.bt for entry in row} == {0, 1}
+    assert {abs(entry) for row in made.at for entry in row} == {0, 1, 2}
     assert [pair.place for pair in made.pairs] == [3, 5]
 
 
@@ -94,7 +97,7 @@ def test_denominators_of_a_pair_move_into_the_weights():
     """Over the pair +-i/2, whose powers end at -1/4: at times 4 and bt divided by its content are paid back in g."""
     half = IMAGINARY_UNIT * Fraction(1, 2)
     made = cook_toom(3, 2, points(half, 0, INFINITY))
-    assert made.at == ((4, 0, 1, 0), (0, 2, 0, 0), (-1, 0, 0, 1))
+    assert made.at == ((4, 0, 2, 0), (0, 2, 0, 0), (-1, 0, 0, 1))
     assert made.bt == ((0, 0, 2, 0), (0, 1, 0, 0), (1, 0, 4, 0), (0, 1, 0, 4))
     assert computes_convolution(tensor("half", made, direct(1)))
 

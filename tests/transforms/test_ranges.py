@@ -7,10 +7,10 @@ from algorithms import ALL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tvm_wvv.transforms.catalog import F2, F4
-from tvm_wvv.transforms.ranges import INT32, StageRanges, WeightSums, fits, hull, input_range, range_of, stage_ranges
+from tvm_wvv.transforms.catalog import F2, F4, F6
+from tvm_wvv.transforms.ranges import StageRanges, WeightSums, fits, hull, input_range, range_of, stage_ranges
 
-SMALL = StageRanges(v=(-1020, 1020), u=(-1152, 1152), products=(0, 1), outputs=(0, 1), sums=(0, 1))
+SMALL = StageRanges(v=(-1020, 1020), u=(-1152, 1152), sums=(0, 1), known=(-4, 3))
 
 
 @given(
@@ -38,24 +38,29 @@ def test_f2_inputs_stay_below_1021():
     assert input_range(F2, (-128, 127)) == (-512, 510)
 
 
-def test_real_f4_leaves_int16_only_in_its_weights():
+def test_real_f4_fits_int16_and_leaves_sums_26_bits():
     assert input_range(F4, (-255, 255)) == (-25500, 25500)
-    sums = WeightSums((-73728, 73728), ((0, 0),), ((0, 0),), ((0, 0),))
-    reason = stage_ranges(F4, (-128, 127), sums).overflow()
-    assert reason == "transformed weights may reach -73728, int16 ends at -32768"
+    ranges = stage_ranges(F4, (-128, 127), WeightSums((-6272, 6272), ((0, 0),)))
+    assert ranges.overflow() is None
+    assert ranges.known == (-(1 << 25), (1 << 25) - 1)
+
+
+def test_real_f6_leaves_int16_in_its_inputs():
+    reason = stage_ranges(F6, (-128, 127), WeightSums((0, 0), ((0, 0),))).overflow()
+    assert reason == "transformed inputs may reach -318912, int16 ends at -32768"
 
 
 def test_the_first_stage_that_overflows_is_named_with_its_numbers():
     assert SMALL.overflow() is None
-    over = StageRanges(SMALL.v, SMALL.u, products=(-5, INT32[1] + 1), outputs=(0, 1), sums=(0, 1))
-    assert over.overflow() == "sums of products may reach 2147483648, int32 ends at 2147483647"
-    below = StageRanges(SMALL.v, SMALL.u, (0, 1), outputs=(INT32[0] - 1, 5), sums=(0, 1))
-    assert below.overflow() == "scaled output sums may reach -2147483649, int32 ends at -2147483648"
+    over = StageRanges(SMALL.v, (0, 40000), sums=(-5, 4), known=(-4, 3))
+    assert over.overflow() == "transformed weights may reach 40000, int16 ends at 32767"
+    above = StageRanges(SMALL.v, SMALL.u, sums=(0, 4), known=(-4, 3))
+    assert above.overflow() == "sums may reach 4, what 32 bits tell apart ends at 3"
 
 
 def test_an_input_range_without_zero_is_refused():
     with pytest.raises(ValueError, match="does not hold 0"):
-        stage_ranges(F2, (1, 5), WeightSums((0, 0), ((0, 0),), ((0, 0),), ((0, 0),)))
+        stage_ranges(F2, (1, 5), WeightSums((0, 0), ((0, 0),)))
 
 
 def test_hull_and_fits():

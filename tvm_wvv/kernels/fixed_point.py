@@ -32,6 +32,18 @@ def int32(value: int) -> Expr:
     return tirx.const(value, "int32")
 
 
+def wide(value: Expr) -> Expr:
+    """An int32 as int64, where sums of a few do not overflow."""
+    return tirx.Cast("int64", value)
+
+
+def wrapped(value: Expr) -> Expr:
+    """An int64 modulo 2^32. Compilers make additions of 32 bits of it, which TVM's own could not be: in LLVM it marks
+    them as never wrapping, and in C they would be undefined.
+    """
+    return tirx.Cast("int32", value)
+
+
 def finish(value: Expr, zero_point: int, clamp: Pair) -> Expr:
     """`value` moved by the zero point, held within the clamp, as int8."""
     return clamped(value + int32(zero_point), clamp)

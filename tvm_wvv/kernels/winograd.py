@@ -43,7 +43,7 @@ def input_transform(
 
 
 def tile_product(algorithm: Algorithm, v_shape: Shape, u: np.ndarray) -> Kernel:
-    """V int16, U int16 [tap, o, c] (a constant) -> M int32."""
+    """V int16, U int16 [tap, o, c] (a constant) -> M int32, modulo 2^32."""
     packed = pack_weights(u)
     buffers = {"v": (v_shape, "int16"), "u": (packed.shape, "int16"), "m": ((*v_shape[:4], u.shape[1]), "int32")}
     func = primitive(buffers, lambda v, w, m: blocks.tile_product(v, m, weight_reader(w)))

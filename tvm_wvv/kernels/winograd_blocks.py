@@ -14,8 +14,9 @@ from tvm.ir import Expr
 from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR is written with)
 
 from tvm_wvv.kernels.blocks import Scalars, block
-from tvm_wvv.kernels.fixed_point import int32
+from tvm_wvv.kernels.fixed_point import int32, wide, wrapped
 from tvm_wvv.transforms.bilinear import Algorithm
+from tvm_wvv.transforms.modular import Quotient, quotient
 from tvm_wvv.transforms.straight_line import outputs
 
 # Makes an int32 a value of its own.
@@ -75,7 +76,10 @@ def input_transform(
 def tile_product(
     v: tirx.Buffer, m: tirx.Buffer, weight: Callable[[Expr, Expr, Expr], Expr], start: tirx.Buffer | None = None
 ) -> None:
-    """M = sum over channels of V * U, where U is `weight(tap, o, c)`, from `start[tap, o]` on or from zero."""
+    """M = sum over channels of V * U, where U is `weight(tap, o, c)`, from `start[tap, o]` on.
+
+    Without `start` from zero and modulo 2^32, which is all that exact arithmetic needs; with it the sums must fit.
+    """
     batch, rows, columns, taps, channels = _shape(v)
     axes = {"n": batch, "tile_row": rows, "tile_column": columns, "tap": taps, "o": _shape(m)[4], "sum_c": channels}
     with block("tile_product", **axes) as (n, row, column, tap, o, c):
@@ -85,7 +89,9 @@ def tile_product(
         with T.init():
             T.buffer_store(m, int32(0) if start is None else start[tap, o], [n, row, column, tap, o])
         product = tirx.Cast("int32", v[n, row, column, tap, c]) * tirx.Cast("int32", entry)
-        T.buffer_store(m, m[n, row, column, tap, o] + product, [n, row, column, tap, o])
+        total = m[n, row, column, tap, o]
+        added = wrapped(wide(total) + wide(product)) if start is None else total + product
+        T.buffer_store(m, added, [n, row, column, tap, o])
 
 
 def output_transform(
@@ -95,7 +101,7 @@ def output_transform(
     weighted: Callable[[int, tirx.Var, Expr], Expr] | None = None,
     operands: Sequence[tirx.Buffer] = (),
 ) -> None:
-    """y = A M / scale over whole tiles; the division leaves no rest.
+    """y = A M / scale over whole tiles, out of M modulo 2^32 (`transforms.modular`).
 
     Or y = A `weighted(tap, o, M)`, undivided, where that is given; it reads `operands`.
     """
@@ -105,13 +111,14 @@ def output_transform(
         T.reads(m[n, row, column, 0:taps, o], *map(_whole, operands))
         T.writes(y[n, row * m_h : row * m_h + m_h, column * m_w : column * m_w + m_w, o])
         scalars = Scalars("t", algorithm.output_program.values)
+        keep = scalars.keep if weighted is not None else lambda value: wide(scalars.keep(wrapped(value)))
 
         def load(tap: int) -> Expr:
             entry = tirx.Cast("int32", m[n, row, column, tap, o])
-            return scalars.keep(entry if weighted is None else weighted(tap, o, entry))
+            return keep(entry if weighted is None else weighted(tap, o, entry))
 
-        for k, value in enumerate(outputs(algorithm.output_program, load, scalars.keep)):
-            shared = value if weighted is not None else _divided(value, algorithm.scale)
+        for k, value in enumerate(outputs(algorithm.output_program, load, keep)):
+            shared = value if weighted is not None else _divided(value, quotient(algorithm.scale))
             T.buffer_store(y, shared, [n, row * m_h + k // m_w, column * m_w + k % m_w, o])
 
 
@@ -159,13 +166,12 @@ def elementwise(
         T.buffer_store(out, value(source[n, h, w, o], o), [n, h, w, o])
 
 
-def _divided(value: Expr, scale: int) -> Expr:
-    if scale == 1:
-        return value
-    if scale & (scale - 1) == 0:
-        return value >> int32(scale.bit_length() - 1)
-    # Any rounding does, as there is no rest: the one that C's `/` has costs least.
-    return tirx.truncdiv(value, int32(scale))
+def _divided(value: Expr, division: Quotient) -> Expr:
+    """The quotient of an int64 known modulo 2^32."""
+    # The inverse as a signed number: 33 bits times 32 bits then fit.
+    inverse = division.inverse - (division.inverse >> 31 << 32)
+    scaled = value if inverse == 1 else wide(wrapped(value)) * tirx.const(inverse, "int64")
+    return wrapped(scaled) >> int32(division.shift)
 
 
 def _whole(buffer: tirx.Buffer) -> tirx.BufferRegion:

@@ -30,6 +30,8 @@ _C = (
     *("-ffunction-sections", "-fdata-sections"),
     # One byte arena holds tensors of every type in turn, which C's aliasing rules do not foresee.
     "-fno-strict-aliasing",
+    # Sums that may wrap around would be put into another order, which takes multiply-accumulate instructions apart.
+    "-fno-tree-reassoc",
     # A fused multiply-add rounds once where the reference rounds twice.
     "-ffp-contract=off",
 )

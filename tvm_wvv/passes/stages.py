@@ -7,9 +7,10 @@ requantize products: M, mantissas (taps, outputs) -> M on few bits, int8 or int1
 output transform: M[, factors] -> sums (n, out h, out w, outputs) int32
 requantize:      sums, bias[, mantissas, shifts] -> (n, out h, out w, outputs) int8
 
-Exact arithmetic has the four stages without "requantize" before the last and no operands in brackets: its sums are
-those of direct convolution without bias. Arithmetic that rounds has all operands; where V or M needs no rounding, that
-stage is left out. `quant.winograd_parameters` has the formulas, `bound` is a proved limit of what a stage gets.
+Exact arithmetic has the four stages without "requantize" before the last and no operands in brackets: M is known modulo
+2^32, and the sums are those of direct convolution without bias. Arithmetic that rounds has all operands; where V or M
+needs no rounding, that stage is left out. `quant.winograd_parameters` has the formulas, and `bound` is a proved limit
+of what a stage gets.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class RequantizeProducts:
 
 @dataclass(frozen=True)
 class OutputTransform:
-    """A M / scale for every tile, an exact quotient, or A (factors M); cut to an output of `size` (h, w)."""
+    """A M / scale for every tile, modulo 2^32, or A (factors M); cut to an output of `size` (h, w)."""
 
     op: ClassVar[str] = "winograd_output_transform"
     algorithm: str

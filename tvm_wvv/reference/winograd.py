@@ -3,12 +3,13 @@
     V = B (x - zero_point) for each tile;  U = G w;  M = sum over input channels of U . V;
     sums = A M / scale;  out = requantize(sums + bias)
 
-Layouts are those of `transforms.grid.Grid`. No stage rounds before the last: A M is `scale` times the direct sums, so
-the division leaves no rest and the output is, byte for byte, that of `reference.conv.conv2d`.
+Layouts are those of `transforms.grid.Grid`. No stage rounds before the last. M and A M are known modulo 2^32, which is
+enough for the sums (`transforms.modular`), so that the output is, byte for byte, that of `reference.conv.conv2d`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,8 @@ from tvm_wvv.quant.requantize import requantize_by
 from tvm_wvv.reference.finish import Int8Array, Int32Array, WideArray, centred, finish, wrapped
 from tvm_wvv.transforms.bilinear import Algorithm
 from tvm_wvv.transforms.grid import Grid
-from tvm_wvv.transforms.matrix import IntMatrix
-from tvm_wvv.transforms.ranges import Range, WeightSums
-from tvm_wvv.transforms.straight_line import combinations_of_inputs
+from tvm_wvv.transforms.modular import quotient
+from tvm_wvv.transforms.ranges import WeightSums
 
 Int16Array = NDArray[np.int16]
 
@@ -49,18 +49,19 @@ def transform_weights(weights: Int8Array, algorithm: Algorithm) -> Int16Array:
 
 
 def tile_product(v: Int16Array, u: Int16Array) -> Int32Array:
-    """M [n, tile row, tile column, tap, o]: for each tap, products summed over the input channels."""
-    return _fitting(np.einsum("nabtc,toc->nabto", v.astype(np.int64), u.astype(np.int64)), np.int32, "sums of products")
+    """M [n, tile row, tile column, tap, o]: for each tap, products summed over the input channels, modulo 2^32."""
+    return np.einsum("nabtc,toc->nabto", v.astype(np.int64), u.astype(np.int64)).astype(np.int32)
 
 
 def output_transform(m: Int32Array, algorithm: Algorithm, size: Pair) -> Int32Array:
     """The sums of direct convolution without bias, [n, h, w, o], cut to `size` (h, w)."""
     batch, rows, columns, _, outputs = m.shape
-    m_h, m_w = algorithm.m
+    (m_h, m_w), division = algorithm.m, quotient(algorithm.scale)
     tiles = np.einsum("yt,nabto->nabyo", _array(algorithm.output_matrix), m.astype(np.int64))
-    scaled = _fitting(tiles, np.int32, "scaled output sums")
-    assert not (scaled % algorithm.scale).any(), f"scaled sums are no multiples of {algorithm.scale}"
-    image = (scaled // algorithm.scale).reshape(batch, rows, columns, m_h, m_w, outputs).transpose(0, 1, 3, 2, 4, 5)
+    scaled = tiles.astype(np.uint32) * np.uint32(division.inverse)
+    assert not (scaled % (1 << division.shift)).any(), f"scaled sums are no multiples of {algorithm.scale}"
+    sums = scaled.view(np.int32) >> division.shift
+    image = sums.reshape(batch, rows, columns, m_h, m_w, outputs).transpose(0, 1, 3, 2, 4, 5)
     return image.reshape(batch, rows * m_h, columns * m_w, outputs)[:, : size[0], : size[1], :]
 
 
@@ -85,31 +86,12 @@ def weight_sums(u: Int16Array, algorithm: Algorithm) -> WeightSums:
     # Coefficients and their sums stay far below 2^53, so that products in double, which BLAS does fast, are exact.
     wide = np.ascontiguousarray(u.transpose(1, 2, 0)).astype(np.float64)
 
-    def sums(rows: IntMatrix) -> tuple[Range, ...]:
-        return tuple(pair for row in rows for pair in _signed_sums(row, wide, algorithm))
-
-    # A program's values are its inputs first, which are the sums of products here, then its own sums.
-    values, taps = combinations_of_inputs(algorithm.output_program), algorithm.taps
-    transformed = int(u.min()), int(u.max())
-    return WeightSums(transformed, sums(values[:taps]), sums(values[taps:]), sums(algorithm.output_matrix[:1]))
-
-
-def _signed_sums(row: tuple[int, ...], u: NDArray[np.float64], algorithm: Algorithm) -> list[Range]:
-    """(negative, positive) coefficient sums, for each output channel, of the value sum over taps of row[t] * M[t].
-
-    `u` is [o, c, tap].
-    """
-    # Most values stand for a few taps, and see a few cells only; the others need not be multiplied.
-    used = [tap for tap, factor in enumerate(row) if factor]
-    by_tap = np.array(row)[used, None] * _array(algorithm.input_matrix)[used]
-    by_tap = by_tap[:, by_tap.any(axis=0)].astype(np.float64)
-    found = []
-    for channel in u[:, :, used]:
-        cells = channel @ by_tap
-        total = int(cells.sum())
-        absolute = int(np.abs(cells, out=cells).sum())
-        found.append(((total - absolute) // 2, (total + absolute) // 2))
-    return found
+    # All outputs of a tile see the same weights.
+    by_tap = (_array(algorithm.output_matrix[0])[:, None] * _array(algorithm.input_matrix)).astype(np.float64)
+    cells = wide @ by_tap
+    negative, positive = (sign(cells, 0).sum(axis=(1, 2)) for sign in (np.minimum, np.maximum))
+    pairs = zip(negative.tolist(), positive.tolist(), strict=True)
+    return WeightSums((int(u.min()), int(u.max())), tuple((int(low), int(high)) for low, high in pairs))
 
 
 def _padded(x: Int8Array, zero_point: int, grid: Grid) -> WideArray:
@@ -122,7 +104,7 @@ def _padded(x: Int8Array, zero_point: int, grid: Grid) -> WideArray:
     return np.pad(image, ((0, 0), (top, below), (left, beyond), (0, 0)))
 
 
-def _array(matrix: IntMatrix) -> WideArray:
+def _array(matrix: Sequence[Any]) -> WideArray:
     return np.array(matrix, np.int64)
 
 

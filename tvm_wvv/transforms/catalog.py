@@ -45,13 +45,13 @@ F4X1 = _along_width("f4x1", _F4)  # 18, 2 times
 
 ALGORITHMS: dict[str, Algorithm] = {one.name: one for one in (F2, F4, F4C, F4H, F6, F6C, F2X1, F4X1)}
 
-# exact: int16 operands, int32 sums, the same bytes as direct convolution. Offered where the operands of all int8
-#        weights and inputs fit; that a layer's sums fit is proved when the layer is known.
+# exact: int16 operands, sums modulo 2^32, the same bytes as direct convolution. Offered where the operands of all int8
+#        weights and inputs fit; that a layer's sums are told apart is proved when the layer is known.
 # int16: int16 inputs, weights as wide as the sums allow.
 # int8:  8 bits in every stage.
 # The first arithmetic is what a bare name means.
 _QUANTIZED = ("int16", "int8")
-_EXACT = (F2, F4C, F6C, F2X1, F4X1)
+_EXACT = (F2, F4, F4C, F6C, F2X1, F4X1)
 ARITHMETICS: dict[str, tuple[str, ...]] = {
     name: ("exact", *_QUANTIZED) if one in _EXACT else _QUANTIZED for name, one in ALGORITHMS.items()
 }

@@ -1,8 +1,9 @@
-"""The exact range of every stage, and whether each fits its integer type.
+"""The exact ranges of operands and results, and whether arithmetic modulo 2^32 gets the results right.
 
 Every value between input and output is a sum over input cells of coefficient * cell, once the weights are known. Cells
 range independently over [lo, hi], so with the coefficients added up by sign the sum ranges from positive * lo +
-negative * hi to positive * hi + negative * lo, ends included; no partial sum goes beyond, as lo <= 0 <= hi.
+negative * hi to positive * hi + negative * lo, ends included; no partial sum goes beyond, as lo <= 0 <= hi. Sums of
+products and what the output transform makes of them may wrap around: see `transforms.modular`.
 """
 
 from __future__ import annotations
@@ -11,54 +12,49 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tvm_wvv.transforms.bilinear import Algorithm
+from tvm_wvv.transforms.modular import quotient
 from tvm_wvv.transforms.straight_line import combinations_of_inputs
 
 Range = tuple[int, int]
 INT8: Range = (-(1 << 7), (1 << 7) - 1)
 INT16: Range = (-(1 << 15), (1 << 15) - 1)
-INT32: Range = (-(1 << 31), (1 << 31) - 1)
 
 
 @dataclass(frozen=True)
 class WeightSums:
     """What the ranges need to know of a layer's weights.
 
-    `transformed`: least and greatest entry of U. The others: (negative, positive) sums of the coefficients that input
-    cells have in a value, one entry for each output channel and each tap (`products`), each intermediate sum of the
-    output transform (`outputs`), and one output before the scale is divided out (`scaled`).
+    `transformed`: least and greatest entry of U. `scaled`: for each output channel the (negative, positive) sums of the
+    coefficients that input cells have in an output before the scale is divided out.
     """
 
     transformed: Range
-    products: tuple[Range, ...]
-    outputs: tuple[Range, ...]
     scaled: tuple[Range, ...]
 
 
 @dataclass(frozen=True)
 class StageRanges:
-    """Least and greatest value of each stage, intermediate results of the transforms included.
+    """Least and greatest value of V, intermediate sums included, of U, and of direct convolution without bias (`sums`).
 
-    `sums` are those of direct convolution, without bias.
+    `known` are the ends between which the algorithm tells sums apart.
     """
 
     v: Range
     u: Range
-    products: Range
-    outputs: Range
     sums: Range
+    known: Range
 
     def overflow(self) -> str | None:
-        """Why exact arithmetic with int16 operands and int32 sums is impossible, or None where it is proved."""
+        """Why exact arithmetic with int16 operands and 32-bit sums is impossible, or None where it is proved."""
         stages = (
-            ("transformed inputs", self.v, INT16, "int16"),
-            ("transformed weights", self.u, INT16, "int16"),
-            ("sums of products", self.products, INT32, "int32"),
-            ("scaled output sums", self.outputs, INT32, "int32"),
+            ("transformed inputs", self.v, INT16, "int16 ends"),
+            ("transformed weights", self.u, INT16, "int16 ends"),
+            ("sums", self.sums, self.known, "what 32 bits tell apart ends"),
         )
-        for what, reached, limits, kind in stages:
+        for what, reached, limits, end in stages:
             if not fits(reached, limits):
                 worst = max(reached, key=abs)
-                return f"{what} may reach {worst}, {kind} ends at {limits[worst > 0]}"
+                return f"{what} may reach {worst}, {end} at {limits[worst > 0]}"
         return None
 
 
@@ -92,9 +88,8 @@ def stage_ranges(algorithm: Algorithm, cells: Range, sums: WeightSums) -> StageR
     return StageRanges(
         v=input_range(algorithm, cells),
         u=sums.transformed,
-        products=hull(range_of(*pair, cells) for pair in sums.products),
-        outputs=hull(range_of(*pair, cells) for pair in (*sums.outputs, *sums.scaled)),
         sums=(low // algorithm.scale, high // algorithm.scale),
+        known=quotient(algorithm.scale).limits,
     )
 
 

@@ -62,7 +62,7 @@ def straight_line(factors: Sequence[IntMatrix]) -> Program:
 
 
 def run(program: Program, values: Sequence[Any], bind: Callable[[Any], Any] = lambda value: value) -> list[Any]:
-    """The outputs for `values`, of any type with +, -, unary minus and products with ints.
+    """The outputs for `values`, of any type with +, - and products with ints.
 
     `bind` gets each sum as it is made, and what it gives back stands for that sum.
     """
@@ -199,4 +199,5 @@ def _signed(known: Mapping[int, Any], term: Term) -> Any:
     value = known[term.value]
     # A product, because shifting a negative number to the left is undefined in C; compilers shift all the same.
     shifted = value * (1 << term.shift) if term.shift else value
-    return shifted if term.sign > 0 else -shifted
+    # Not a unary minus: TVM writes that as a product with -1, which unsigned numbers do not have.
+    return shifted if term.sign > 0 else 0 - shifted
