@@ -35,7 +35,12 @@ Parts = tuple[list[Tensor], list[Operator]]
 
 def to_tflite(weights: Mapping[str, Weights], ranges: Mapping[str, Range]) -> bytes:
     """The int8 model; `weights` for each Conv of the body and the logits, `ranges` for each layer and the logits."""
-    affines = _affines(ranges)
+    description = "ResNet-20 for CIFAR-10, int8 by post-training quantization"
+    return with_affines(weights, _affines(ranges), description)
+
+
+def with_affines(weights: Mapping[str, Weights], affines: Mapping[str, Affine], description: str) -> bytes:
+    """The int8 model whose activations have these quantizations, each layer's under its name."""
     tensors, operators = [_activation(INPUT, INPUT_SHAPE, INPUT_AFFINE)], list[Operator]()
     shapes: dict[str, tuple[int, ...]] = {INPUT: INPUT_SHAPE}
     for layer in BODY:
@@ -50,7 +55,6 @@ def to_tflite(weights: Mapping[str, Weights], ranges: Mapping[str, Range]) -> by
         tensors, operators = tensors + parts[0], operators + parts[1]
         shapes[layer.name] = tensors[-1].shape[1:]
     head = _head(weights[LOGITS], affines[BODY[-1].name], affines[LOGITS])
-    description = "ResNet-20 for CIFAR-10, int8 by post-training quantization"
     return write_model(tensors + head[0], operators + head[1], [INPUT], [LOGITS], description)
 
 

@@ -1,0 +1,142 @@
+"""Train ResNet-20 for integers: float weights and images in; checkpoint, log, `.tflite` and recipe out, in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tvm_wvv.data import images
+from tvm_wvv.data.labelled import LabelledImages
+from tvm_wvv.errors import WvvError
+from tvm_wvv.models import resnet20_exact, resnet20_weights
+from tvm_wvv.models.resnet20_export import export
+from tvm_wvv.models.resnet20_graph import CLASSES, INPUT_SHAPE
+from tvm_wvv.models.resnet20_torch import Network
+from tvm_wvv.qat.batches import Pictures
+from tvm_wvv.qat.checkpoint import NAME
+from tvm_wvv.qat.convert import Winograd
+from tvm_wvv.qat.layers import Scheme
+from tvm_wvv.qat.train import Settings, classes, train
+from tvm_wvv.quant.recipe import save_recipe
+from tvm_wvv.transforms.catalog import variant
+
+DIRECT = "direct:int8"
+LOG, MODEL, RECIPE, RESULT = "log.jsonl", "model.tflite", "recipe.json", "result.json"
+_CALIBRATION_IMAGES = 512
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`arm` is an algorithm with `:int8`, or DIRECT; `tests` are only looked at, before and after.
+
+    `recorded` lets a GPU replay its steps.
+    """
+
+    weights: Path
+    data: tuple[str, ...]
+    arm: str
+    scheme: Scheme
+    settings: Settings
+    folder: Path
+    tests: tuple[str, ...] = ()
+    resume: bool = False
+    device: str = "cpu"
+    recorded: bool = True
+
+
+def winograd_of(plan: Plan) -> Winograd | None:
+    """What the layers are trained through; None for direct convolution."""
+    if plan.arm == DIRECT:
+        return None
+    chosen = variant(plan.arm)
+    if chosen.arithmetic != "int8":
+        raise WvvError(f"--arm {plan.arm}: {chosen.arithmetic} loses nothing that training could win; take int8")
+    return Winograd(chosen.algorithm, plan.scheme)
+
+
+def run(plan: Plan, report: Report) -> dict[str, Any]:
+    """Train, export, and give the result, which also stands in the folder."""
+    winograd = winograd_of(plan)
+    _check_folder(plan)
+    weights = resnet20_weights.load(plan.weights)
+    data = pictures(plan.data, plan.device)
+    tests = {name: pictures((name,), plan.device) for name in plan.tests}
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    layout = torch.channels_last
+    network, teacher = (Network(weights).to(plan.device, memory_format=layout) for _ in range(2))
+    if plan.resume:
+        network.prepare(winograd)
+        network.to(plan.device)
+    else:
+        sample = torch.randperm(len(data), generator=torch.Generator().manual_seed(plan.settings.seed))
+        network.quantize(data.real(data.images[sample[:_CALIBRATION_IMAGES].to(plan.device)]), winograd)
+    result: dict[str, Any] = {"arm": plan.arm, "scheme": asdict(plan.scheme), "settings": asdict(plan.settings)}
+    if not plan.resume:
+        result["untrained"] = measured(network, tests)
+        report(result)
+    with (plan.folder / LOG).open("a", encoding="utf-8") as file:
+
+        def log(line: dict[str, Any]) -> None:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            report(line)
+
+        about = {"arm": plan.arm, "scheme": asdict(plan.scheme)}
+        result["steps"] = train(network, teacher, data, plan.settings, plan.folder, log, about, recorded=plan.recorded)
+    result["trained"] = measured(network, tests)
+    write(network.cpu(), plan, result)
+    report(result)
+    return result
+
+
+def measured(network: Network, tests: Mapping[str, Pictures]) -> dict[str, dict[str, float]]:
+    """Top-1 of the integers, which is what a device computes; top-1 with faked integers; how many classes agree."""
+    found = {}
+    for name, test in tests.items():
+        real, faked = resnet20_exact.classes(network, test.images), classes(network, test)
+        top1, top1_faked = (100 * (one == test.labels).double().mean().item() for one in (real, faked))
+        agreement = (real == faked).double().mean().item()
+        found[name] = {"n": len(test), "top1": top1, "top1_faked": top1_faked, "agreement": agreement}
+    return found
+
+
+def write(network: Network, plan: Plan, result: dict[str, Any]) -> None:
+    """The exported network and what was measured."""
+    content, recipe = export(network, plan.arm)
+    (plan.folder / MODEL).write_bytes(content)
+    save_recipe(recipe, plan.folder / RECIPE)
+    (plan.folder / RESULT).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def pictures(specs: Sequence[str], device: str) -> Pictures:
+    """All these sets one after the other, checked, on the device."""
+    found = [_checked(images.load(spec), spec) for spec in specs]
+    pixels = torch.from_numpy(np.concatenate([one.images for one in found]))
+    labels = torch.from_numpy(np.concatenate([one.labels for one in found]))
+    return Pictures(pixels.to(device), labels.to(device), resnet20_weights.PIXEL_ZERO)
+
+
+def _checked(found: LabelledImages, spec: str) -> LabelledImages:
+    if found.images.shape[1:] != INPUT_SHAPE:
+        raise WvvError(f"{spec}: images are {found.images.shape[1:]}, the network takes {INPUT_SHAPE} (h, w, channels)")
+    wrong = np.flatnonzero(found.labels >= CLASSES)
+    if len(wrong):
+        row = int(wrong[0])
+        raise WvvError(f"{spec}: image {row} has label {found.labels[row]}, the network knows 0 to {CLASSES - 1}")
+    return found
+
+
+def _check_folder(plan: Plan) -> None:
+    """Refuse to overwrite what training left, and to resume what is not there."""
+    there = (plan.folder / NAME).exists()
+    if there and not plan.resume:
+        raise WvvError(f"{plan.folder}: holds a {NAME} already: --resume goes on with it, another -o begins anew")
+    if plan.resume and not there:
+        raise WvvError(f"{plan.folder}: no {NAME} to resume from: leave --resume out")

@@ -1,0 +1,218 @@
+"""Convolutions and dense layers that compute in training what the integer kernels will compute: real numbers in and
+out, whole numbers between.
+
+All take NCHW (best in channels-last memory), quantize their input by `source`, which they may share with whoever made
+it (quantizing twice changes nothing), and leave the quantization of the output to the caller.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tvm_wvv.qat.fake_quant import Activation, LearnedScale, quantize
+from tvm_wvv.qat.tiles import Padding, image, tiles
+from tvm_wvv.quant.default_stages import input_granularity, weight_granularity
+from tvm_wvv.quant.stage import Granularity, Stages
+from tvm_wvv.transforms.bilinear import Algorithm
+
+_MOST = 127  # weights are symmetric
+_MOST_FACTOR = (1 << 15) - 1  # of the output transform
+_CALIBRATION_VALUES = 2048  # looked at for each scale; more change nothing
+_LEAST_SPAN = 1e-6  # keeps the scale of a dead channel above zero
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How the stages of a Winograd layer are quantized. V knows no channels, U has them for free unless per tensor."""
+
+    granularity: Granularity = "tap"
+    u_bits: int = 8
+    v_bits: int = 8
+    m_bits: int = 8
+    power_of_two: bool = False
+
+
+def weight_steps(weight: Tensor, per_channel: bool = True) -> Tensor:
+    """The int8 scale of each output channel (or of all), from the greatest weight: [o, 1, ...] or one number."""
+    flat = weight.detach().abs().flatten(1).amax(1)
+    flat = flat if per_channel else flat.amax().expand_as(flat)
+    return (flat.clamp_min(_LEAST_SPAN) / _MOST).reshape(-1, *[1] * (weight.dim() - 1))
+
+
+def weight_codes(weight: Tensor, steps: Tensor) -> Tensor:
+    """int8 weights as whole numbers."""
+    return quantize(weight, 1 / steps, -_MOST, _MOST, half_up=False)
+
+
+class QuantConv2d(nn.Conv2d):
+    """Direct convolution with int8 weights and inputs."""
+
+    def __init__(self, original: nn.Conv2d, source: Activation) -> None:
+        super().__init__(
+            original.in_channels, original.out_channels, original.kernel_size, original.stride, original.padding
+        )
+        _take(self, original)
+        self.source = source
+
+    def forward(self, x: Tensor) -> Tensor:
+        codes, steps = self.source.codes(x), weight_steps(self.weight)
+        sums = functional.conv2d(codes, weight_codes(self.weight, steps), None, self.stride, self.padding)
+        real = sums * (self.source.scale() * steps.reshape(1, -1, 1, 1))
+        return real if self.bias is None else real + self.bias.reshape(1, -1, 1, 1)
+
+
+class QuantLinear(nn.Linear):
+    """Fully connected with int8 inputs and weights, one scale for all weights, as TFLite's older kernels need it."""
+
+    def __init__(self, original: nn.Linear, source: Activation) -> None:
+        super().__init__(original.in_features, original.out_features, original.bias is not None)
+        _take(self, original)
+        self.source = source
+
+    def forward(self, x: Tensor) -> Tensor:
+        codes, steps = self.source.codes(x), weight_steps(self.weight, per_channel=False)
+        sums = functional.linear(codes, weight_codes(self.weight, steps))
+        real = sums * (self.source.scale() * steps[0])
+        return real if self.bias is None else real + self.bias
+
+
+class WinogradConv2d(nn.Conv2d):
+    """3x3 convolution of stride 1 through `algorithm`, with few bits in every stage: `quant.winograd_parameters`.
+
+    Scales count on the stages' integer grids, as they do in a recipe: V in steps of the input, U of weight step over
+    the algorithm's scale.
+    """
+
+    b: Tensor
+    g: Tensor
+    a: Tensor
+
+    def __init__(self, original: nn.Conv2d, algorithm: Algorithm, scheme: Scheme, source: Activation) -> None:
+        super().__init__(original.in_channels, original.out_channels, 3, 1, original.padding)
+        _take(self, original)
+        self.algorithm, self.scheme, self.source = algorithm, scheme, source
+        shape, powers = (algorithm.taps, self.out_channels), scheme.power_of_two
+        self.v_scale = LearnedScale(scheme.v_bits, input_granularity(scheme.granularity), shape, powers)
+        self.u_scale = LearnedScale(scheme.u_bits, weight_granularity(scheme.granularity), shape, powers)
+        self.m_scale = LearnedScale(scheme.m_bits, scheme.granularity, shape, powers)
+        for name, matrix in (
+            ("b", algorithm.input_matrix),
+            ("g", algorithm.weight_matrix),
+            ("a", algorithm.output_matrix),
+        ):
+            self.register_buffer(name, torch.tensor(matrix, dtype=torch.float32), persistent=False)
+        self.calibrating = False
+
+    @property
+    def sides(self) -> Padding:
+        """(top, left, bottom, right)."""
+        (h, w) = pair(self.padding)
+        return h, w, h, w
+
+    def forward(self, x: Tensor) -> Tensor:
+        codes = self.source.codes(x).permute(0, 2, 3, 1)
+        steps = weight_steps(self.weight)
+        v, u = self.transformed_input(codes), self.transformed_weight(weight_codes(self.weight, steps))
+        if self.calibrating:
+            self._calibrate(v, u)
+        sums, step = self._products(v, u)
+        m_scale = self.m_scale()[:, None, :]
+        m = quantize(sums, step / m_scale, *self.m_scale.limits) * self._as_factors(m_scale)
+        y = torch.mm(self.a, m.flatten(1)).unflatten(1, m.shape[1:])
+        grid = image(y, self.algorithm, tuple(codes.shape), self.sides).permute(0, 3, 1, 2)
+        unit = self.source.scale() * steps.reshape(1, -1, 1, 1) / self.algorithm.scale
+        return (grid + self._bias_on_grid(unit)) * unit
+
+    def transformed_input(self, codes: Tensor) -> Tensor:
+        """V [tap, tile, c] of centred codes NHWC: whole numbers, exact in float32."""
+        cells = tiles(codes, self.algorithm, self.sides)
+        return torch.mm(self.b, cells.flatten(1)).unflatten(1, cells.shape[1:])
+
+    def transformed_weight(self, codes: Tensor) -> Tensor:
+        """U [tap, c, o] of int8 codes OIHW, exact too."""
+        o, c = codes.shape[:2]
+        return torch.mm(self.g, codes.permute(2, 3, 1, 0).reshape(9, c * o)).unflatten(1, (c, o))
+
+    def stages(self) -> Stages:
+        """What a recipe says of this layer."""
+        return Stages(self.u_scale.exported(), self.v_scale.exported(), self.m_scale.exported())
+
+    def _products(self, v: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of products [tap, tile, o] of quantized V and U, and their step [tap or 1, 1, o or 1] on the grid."""
+        v_scale, u_scale = self.v_scale()[:, None, :], self.u_scale()[:, None, :]
+        v_codes = quantize(v, 1 / v_scale, *self.v_scale.limits)
+        most = self.u_scale.limits[1]
+        # U is small and frozen into the model: in double its rounding is the compiler's, near ties included.
+        u_codes = quantize(u.double(), 1 / u_scale.double(), -most, most, half_up=False).to(u.dtype)
+        return torch.bmm(v_codes, u_codes), v_scale * u_scale
+
+    def _as_factors(self, m_scale: Tensor) -> Tensor:
+        """M's scales as the output transform has them, whole multiples of a common one: `narrow_output`."""
+        if self.scheme.granularity == "tensor" or self.scheme.power_of_two:
+            return m_scale
+        common = m_scale.detach().amax(0, keepdim=True) / _MOST_FACTOR
+        return (m_scale.detach() / common).round() * common + (m_scale - m_scale.detach())
+
+    def _bias_on_grid(self, unit: Tensor) -> Tensor | float:
+        """The bias in units of the grid of M, on the scale where the output transform sums up: `narrow_output`.
+
+        That is M's own scale where there is one, and the finest of powers of two; else it is too fine to matter.
+        """
+        if self.bias is None:
+            return 0.0
+        bias = self.bias.reshape(1, -1, 1, 1) / unit
+        if self.scheme.granularity != "tensor" and not self.scheme.power_of_two:
+            return bias
+        step = self.m_scale().amin().detach()
+        return (bias / step).round().detach() * step + (bias - bias.detach())
+
+    @torch.no_grad()
+    def _calibrate(self, v: Tensor, u: Tensor) -> None:
+        """Scales of least squared error; where taps share one, errors count as much as they weigh in the output."""
+        reach = self.a.square().sum(0)[:, None]
+        v_power, u_power = (one.square().mean((1, 2))[:, None] for one in (v, u))
+        _fit(self.v_scale, v.flatten(1)[:, None], reach * u_power)
+        _fit(self.u_scale, u.permute(0, 2, 1), reach * v_power)
+        sums, step = self._products(v, u)
+        _fit(self.m_scale, (sums * step).permute(0, 2, 1), reach)
+
+
+def _fit(scale: LearnedScale, values: Tensor, weight: Tensor) -> None:
+    """The best of some clips for `values` [tap, channel or 1, sample]; `weight` [tap, 1] of a squared error."""
+    low, high = scale.limits
+    greatest = values.abs().amax(2)
+    values = values[:, :, :: max(1, values.shape[2] // _CALIBRATION_VALUES)]
+    if scale.granularity == "tensor":
+        # In proportion to what they weigh, taps that matter little may clip a lot.
+        greatest = greatest.amax().reshape(1, 1)
+    elif scale.granularity == "tap":
+        greatest = greatest.amax(1, keepdim=True)
+    greatest = greatest.clamp_min(1.0)
+    best, least = greatest / high, torch.full_like(greatest, math.inf)
+    lowest = 7.0 if scale.granularity == "tensor" else 2.0
+    for exponent in np.arange(0.0, lowest, 0.125):
+        tried = greatest / high * 2.0**-exponent
+        if scale.power_of_two:
+            tried = torch.exp2(tried.log2().round())
+        error = ((values / tried[:, :, None]).round().clamp(low, high) * tried[:, :, None] - values).square().sum(2)
+        cost = (error * weight).sum_to_size(greatest.shape)
+        best, least = torch.where(cost < least, tried, best), torch.minimum(cost, least)
+    scale.assign(best)
+
+
+def _take(layer: nn.Conv2d | nn.Linear, original: nn.Conv2d | nn.Linear) -> None:
+    """Weights and bias of the layer that is replaced."""
+    layer.weight = original.weight
+    layer.bias = original.bias
+
+
+def pair(padding: str | tuple[int, ...]) -> tuple[int, int]:
+    """(h, w)."""
+    assert not isinstance(padding, str), "padding in words is refused before"
+    return padding[0], padding[1]
