@@ -189,7 +189,7 @@ def test_a_network_too_large_for_the_flash_names_bytes_and_layer(tmp_path: Path)
     line = wvv("compile", "digits", "-o", tmp_path / "out.tar", "--board", board).line
     assert line.startswith("tiny-m4: weights need ")
     assert "flash holds 32 KiB" in line
-    assert " bytes short; the largest are those of block2/conv2 (f4c:exact, 93 KiB)" in line
+    assert " bytes short; the largest are those of block2/conv2 (f4:exact, 73 KiB)" in line
     assert not (tmp_path / "out.tar").exists()
 
 

@@ -34,7 +34,7 @@ from tvm_wvv.transforms.catalog import variant
 
 LAYER = "block1/conv1"
 INT8_STAGES = ["input_transform", "requantize_input", "tile_product", "requantize_products", "output_transform"]
-QUANTIZED = ("f4:int16", "f4c:int8", "f2:int8", "f6:int16", "f4x1:int8", "f6c:int8")
+QUANTIZED = ("f4h:int16", "f4c:int8", "f2:int8", "f6:int16", "f4x1:int8", "f6c:int8")
 
 
 def digits() -> QuantModel:
@@ -85,7 +85,7 @@ def test_int8_has_both_roundings_as_stages():
 
 
 def test_int16_keeps_v_and_rescales_sums_without_a_clip():
-    found = rewritten(Options(winograd="f4:int16"))
+    found = rewritten(Options(winograd="f4h:int16"))
     assert [integer_ops.read(call).op.removeprefix("winograd_") for call in found] == [
         "input_transform",
         "tile_product",

@@ -2,7 +2,8 @@
 
 A Choice is proved: no value of any stage leaves its integer type, for these weights and any input. A Refusal says why
 not. Asked for by name, or by a recipe, an algorithm is taken wherever it is possible; under `auto` it must be exact and
-save instructions. Arithmetic that rounds takes its stage quantizers from the recipe, else from the exact ranges.
+save instructions. Arithmetic that rounds takes its stage quantizers from the recipe, else from the exact ranges; where
+these show that 16 bits hold every operand, int16 has nothing to round and is computed as exact.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _GRANULARITY: dict[str, Granularity] = {"int16": "tap_channel", "int8": "tap"}
 class Choice:
     """`variant` computes the site; `multiplications` are of one run, whole tiles counted.
 
-    `ranges` prove exact arithmetic; arithmetic that rounds has its proved `integers` instead.
+    `ranges` prove that nothing rounds before the end; what rounds in between has its proved `integers` instead.
     """
 
     variant: Variant
@@ -64,10 +65,15 @@ def prove(site: ConvSite, variant: Variant, stages: Stages | None = None) -> Cho
     reason = _refused(site, variant.algorithm)
     if reason is not None:
         return Refusal(reason)
-    return _exact(site, variant) if variant.arithmetic == "exact" else _quantized(site, variant, stages)
+    if variant.arithmetic == "exact":
+        return _exact(site, variant)
+    exact = _exact(site, variant) if variant.arithmetic == "int16" and stages is None else None
+    return exact if isinstance(exact, Choice) else _quantized(site, variant, stages)
 
 
 def _exact(site: ConvSite, variant: Variant) -> Choice | Refusal:
+    if "exact" not in ARITHMETICS[variant.algorithm.name]:
+        return Refusal(f"{variant} is not exact: its operands may leave int16")
     u = transform_weights(site.weights, variant.algorithm)
     zero_point = site.op.input.zero_point
     cells = INT8[0] - zero_point, INT8[1] - zero_point

@@ -52,7 +52,7 @@ def merged_kernel(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[C
     assert isinstance(first, InputTransform), f"{first} does not begin a Winograd layer"
     assert isinstance(last, WinogradRequantize), f"{last} does not end a Winograd layer"
     op, chosen = _convolution(last, Window(padding=first.padding)), variant(first.algorithm)
-    if chosen.arithmetic == "exact":
+    if len(constants[-1]) == 1:  # the bias alone: nothing was rescaled
         return winograd.winograd_conv2d(op, chosen.algorithm, x_shape, constants[1][0], constants[-1][0])
     return winograd_quantized.winograd_conv2d(op, chosen.algorithm, x_shape, _parts(stages, constants))
 
