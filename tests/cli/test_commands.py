@@ -222,7 +222,7 @@ def test_doctor_names_every_need():
 def test_version_and_help():
     assert wvv("--version").out == f"wvv {__version__}\n"
     assert wvv().out == wvv("--help").out
-    for command in ("compile", "run", "eval", "profile", "explain", "boards", "doctor"):
+    for command in ("compile", "run", "eval", "profile", "explain", "compare", "boards", "doctor"):
         assert command in wvv("--help").out
         assert "Example" in wvv(command, "--help").out
 

@@ -21,11 +21,13 @@ class Options:
     """`winograd` is auto, off or an algorithm (f2, f2:exact); `layers` holds (layer, algorithm) pairs, which go first.
 
     `auto` follows the recipe where it names a layer, and an algorithm that rounds takes its stage quantizers from it.
-    `every_layer` makes the network return the output of every layer, in order, for comparison with the reference.
+    `every_layer` makes the network return the output of every layer, in order, for comparison with the reference; with
+    `alone` it also takes them, as further inputs, and every layer reads these instead of what the network computed.
     Plain values throughout: archives keep the options as JSON.
     """
 
     winograd: str = "auto"
     layers: tuple[tuple[str, str], ...] = ()
     every_layer: bool = False
+    alone: bool = False
     recipe: RecipeFile | None = None

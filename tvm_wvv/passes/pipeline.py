@@ -28,14 +28,15 @@ def lower(model: QuantModel, options: Options, target: Target) -> Lowered:
     integer = _run([FuseQdq()], model.module)
     decisions = decide(integer, options, model.sha256)
     passes: list[Any] = [
-        *([ExposeLayers()] if options.every_layer else []),
+        *([ExposeLayers(options.alone)] if options.every_layer else []),
         RewriteWinograd(decisions),
         LowerIntegerOps(target),
     ]
     module = _run(passes, integer)
     reports = report_layers(integer, decisions, constant_bytes(module))
     outputs = _layer_outputs(integer) if options.every_layer else model.outputs
-    return Lowered(model.name, module, reports, model.inputs, outputs, model.sha256)
+    inputs = (*model.inputs, *outputs) if options.every_layer and options.alone else model.inputs
+    return Lowered(model.name, module, reports, inputs, outputs, model.sha256)
 
 
 def explain(model: QuantModel, options: Options) -> tuple[LayerReport, ...]:
