@@ -122,7 +122,8 @@ def test_profile_figures_add_up_on_qemu():
         assert sorted(layers[0]) == sorted([*LAYER_KEYS, "instructions", "cycles_m4_estimate"])
         # Most instructions last one cycle, loads and taken branches two and three.
         assert 1.1 * totals["instructions"] < totals["cycles_m4_estimate"] < 1.5 * totals["instructions"]
-        assert abs(sum(x["cycles_m4_estimate"] for x in layers) - totals["cycles_m4_estimate"]) <= 50 + 4 * len(layers)
+        # Marks between layers and the way in and out: two programs that differ by some hundred of millions.
+        assert sum(x["cycles_m4_estimate"] for x in layers) == pytest.approx(totals["cycles_m4_estimate"], rel=1e-4)
         # The layers miss the way into the run and out of it; the whole misses the registers that the marks need.
         counted = sum(layer["instructions"] for layer in layers)
         assert abs(counted - totals["instructions"]) <= 20 + 2 * len(layers)
