@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Target = Literal["cortex_m", "x86"]
+Direct = Literal["own", "cmsis-nn"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Options:
     """`winograd` is auto, off or an algorithm (f2, f2:exact); `layers` holds (layer, algorithm) pairs, which go first.
 
     `auto` follows the recipe where it names a layer, and an algorithm that rounds takes its stage quantizers from it.
+    `direct` says whose kernels compute what Winograd does not; `cmsis_nn` is the folder of that library where the user
+    named one.
     `every_layer` makes the network return the output of every layer, in order, for comparison with the reference.
     Plain values throughout: archives keep the options as JSON.
     """
@@ -29,3 +32,5 @@ class Options:
     layers: tuple[tuple[str, str], ...] = ()
     every_layer: bool = False
     recipe: RecipeFile | None = None
+    direct: Direct = "own"
+    cmsis_nn: str | None = None
