@@ -22,7 +22,10 @@ pytestmark = pytest.mark.usefixtures("cache")
 __all__ = ["cache"]
 
 M4 = ("--board", "mps2-an386")
-LAYER_KEYS = ["name", "op", "algorithm", "reason", "macs", "multiplications", "weight_bytes", "workspace_bytes"]
+LAYER_KEYS = [
+    "name", "op", "algorithm", "reason", "macs", "multiplications", "weight_bytes", "workspace_bytes", "backend",
+    "backend_reason",
+]  # fmt: skip
 TOTAL_KEYS = [
     "instructions", "cycles_m4_estimate", "flash_bytes", "text_bytes", "weight_bytes", "ram_bytes", "arena_bytes",
     "workspace_bytes", "stack_bytes",

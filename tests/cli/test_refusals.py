@@ -73,7 +73,7 @@ def test_the_float_network_of_mlperf_tiny_is_refused(tmp_path: Path):
         ((*BOARD, "--layer", "stem"), "--layer stem: expected NAME=SPEC"),
         ((*BOARD, "--codegen", "llvm"), "'llvm' is not in this version; supported: c"),
         ((*BOARD, "--codegen", "rust"), "'rust' is unknown; supported: c"),
-        ((*BOARD, "--direct", "cmsis-nn"), "'cmsis-nn' is not in this version; supported: own"),
+        ((*BOARD, "--direct", "tflm"), "--direct tflm: 'tflm' is unknown; supported: own, cmsis-nn"),
         ((*BOARD, "--recipe", "r.json"), "--recipe r.json: recipes are not in this version"),
         ((), "Missing option '--board'. See: wvv compile --help"),
         ((*BOARD, "--bord", "x"), "No such option: --bord"),

@@ -42,7 +42,8 @@ def layer_figures(network: Network, counts: Counts = NOTHING) -> tuple[LayerFigu
         LayerFigures(
             name=layer.name, op=layer.op, algorithm=layer.algorithm, reason=layer.reason, macs=layer.macs,
             multiplications=layer.multiplications, instructions=instructions, cycles_m4_estimate=cycles,
-            weight_bytes=layer.weight_bytes, workspace_bytes=workspace,
+            weight_bytes=layer.weight_bytes, workspace_bytes=workspace, backend=layer.backend,
+            backend_reason=layer.backend_reason,
         )
         for layer, instructions, cycles, workspace in rows
     )  # fmt: skip
@@ -59,7 +60,7 @@ def profile(session: Session, board_name: str, progress: Progress) -> Profile:
     if board_name in (X86, REFERENCE):
         raise WvvError(f"board '{board_name}' has no firmware to profile; take a board that wvv boards lists")
     board = load_board(board_name)
-    network = session.network()
+    network = session.network(board)
     check_fit(network, board)
     images = []
     for number, marks in enumerate((True, False)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,6 +10,8 @@ from tvm_wvv.errors import WvvError
 
 if TYPE_CHECKING:
     from tvm_wvv.passes.options import Options
+
+DirectKernels = Literal["own", "cmsis-nn"]
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file, or the word digits.", show_default=False)]
 ModelOrArchive = Annotated[
@@ -48,10 +50,33 @@ Recipe = Annotated[
     str | None, typer.Option(metavar="FILE", help="Stage scales and clips; not in this version.", show_default=False)
 ]
 Codegen = Annotated[str, typer.Option(metavar="c|llvm", help="Code generator; this version has c.")]
-Direct = Annotated[str, typer.Option(metavar="own|cmsis-nn", help="Kernels of direct layers; this version has own.")]
+Direct = Annotated[
+    str,
+    typer.Option(
+        metavar="own|cmsis-nn",
+        help="Whose kernels compute what Winograd does not; cmsis-nn where the library has a function, else ours.",
+    ),
+]
+CmsisNnFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--cmsis-nn",
+        metavar="DIR",
+        help="Checkout of CMSIS-NN; else CMSIS_NN_PATH, else the copy in the package bakenn.",
+        show_default=False,
+    ),
+]
+_DIRECT: tuple[DirectKernels, ...] = ("own", "cmsis-nn")
 
 
-def compile_options(winograd: str, layer: list[str] | None, recipe: str | None, codegen: str, direct: str) -> Options:
+def compile_options(
+    winograd: str,
+    layer: list[str] | None,
+    recipe: str | None,
+    codegen: str,
+    direct: str,
+    cmsis_nn: str | None = None,
+) -> Options:
     """What the user asks of the compiler; refuses what this version does not have and what it cannot read."""
     # `passes` imports TVM, which a help text must not wait for.
     from tvm_wvv.passes.options import Options
@@ -60,8 +85,11 @@ def compile_options(winograd: str, layer: list[str] | None, recipe: str | None, 
     if recipe is not None:
         raise WvvError(f"--recipe {recipe}: recipes are not in this version; leave the option out")
     _only("--codegen", codegen, "c", ("c", "llvm"))
-    _only("--direct", direct, "own", ("own", "cmsis-nn"))
-    return Options(winograd=winograd, layers=tuple(parse_layer(text) for text in layer or ()))
+    kernels = next((one for one in _DIRECT if one == direct), None)
+    if kernels is None:
+        raise WvvError(f"--direct {direct}: {direct!r} is unknown; supported: {', '.join(_DIRECT)}")
+    layers = tuple(parse_layer(text) for text in layer or ())
+    return Options(winograd=winograd, layers=layers, direct=kernels, cmsis_nn=cmsis_nn)
 
 
 def _only(option: str, value: str, supported: str, known: tuple[str, ...]) -> None:

@@ -1,7 +1,8 @@
 """The last stage of convolutions and dense layers: bias, requantization, zero point, clamp; block `requantize`.
 
-One multiplier stands in the code as immediates; multipliers of channels are read from constants. Where the sums are
-proved small and every multiplier is below a half, the constants are prepared so that little is left to compute.
+One multiplier (numerics.md, N16) stands in the code as immediates; those of channels are read from constants. Where the
+sums are proved small and every multiplier is below a half, the constants are prepared so that little is left to
+compute.
 """
 
 from __future__ import annotations

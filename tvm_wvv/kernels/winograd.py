@@ -1,7 +1,8 @@
 """Winograd convolution in TensorIR: blocks `pad`, `input_transform`, `tile_product`, `output_transform`, `requantize`.
 
-Layouts are those of `transforms.grid.Grid`; the arithmetic is that of `reference.winograd`, stage by stage. Each stage
-is a kernel of its own, and `winograd_conv2d` holds all of them in one function, so that a schedule can merge them.
+Layouts are those of `transforms.grid.Grid`; the arithmetic is that of `reference.winograd`, stage by stage
+(numerics.md, N3). Each stage is a kernel of its own, and `winograd_conv2d` holds all of them in one function, so that a
+schedule can merge them.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def padded_image(x: tirx.Buffer, grid: Grid, value: int) -> tirx.Buffer:
 
 
 def pack_weights(u: np.ndarray) -> np.ndarray:
-    """[tap, o, c] as [tap, o / block, c, block]: the inner loop reads the weights of a few outputs in one run."""
+    """U [tap, o, c] (numerics.md, N7) as [tap, o / block, c, block]: weights of a few outputs are read in one run."""
     taps, outputs, channels = u.shape
     width = next(width for width in _WEIGHT_RUNS if outputs % width == 0)
     return np.ascontiguousarray(u.reshape(taps, outputs // width, width, channels).transpose(0, 1, 3, 2))
@@ -139,6 +140,6 @@ def requantize_block(sums: tirx.Buffer, constants: Sequence[tirx.Buffer], out: t
 
 
 def _bound(u: np.ndarray, algorithm: Algorithm, zero_point: int) -> int:
-    """The proved limit of the convolution's sums without bias."""
+    """The proved limit of the convolution's sums without bias (numerics.md, N13)."""
     low, high = INT8
     return max(map(abs, stage_ranges(algorithm, (low - zero_point, high - zero_point), weight_sums(u, algorithm)).sums))

@@ -17,6 +17,8 @@ from tvm_wvv.micro.emit_run import interface_header, run_source
 from tvm_wvv.micro.emit_weights import weights_header, weights_source
 from tvm_wvv.passes.lowered import Lowered
 
+_NONE: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True)
 class Emitted:
@@ -32,11 +34,11 @@ class Emitted:
     kernel_workspace: Mapping[str, int]
 
 
-def emit(lowered: Lowered) -> Emitted:
-    """All C files of a model."""
+def emit(lowered: Lowered, support: Mapping[str, str] = _NONE) -> Emitted:
+    """All C files of a model; `support` are those of a library that its kernels call."""
     made = program(lowered)
     return Emitted(
-        files=files(made),
+        files={**files(made), **support},
         arena_bytes=made.arena_bytes,
         workspace_bytes=made.workspace_bytes,
         weight_bytes=sum(array.nbytes for array in made.weights.values()),

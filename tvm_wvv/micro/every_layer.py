@@ -48,10 +48,11 @@ def every_layer(session: Session, board_name: str, alone: bool = False) -> Every
     whole = replace(session, options=replace(session.options, every_layer=True, alone=alone))
     if board_name == X86:
         return _on_host(whole)
-    board, network = load_board(board_name), whole.network()
+    board = load_board(board_name)
+    network = whole.network(board)
     if not _fits(network, board):
         # Where the network alone does not fit either, this says by how much, before layer after layer is tried.
-        check_fit(session.network(), board)
+        check_fit(session.network(board), board)
     runners, done = [], 0
     for runner in _on_board(network, board):
         runners.append(runner)
@@ -99,4 +100,6 @@ def _halves(network: Network) -> Iterator[Network]:
 
 def _part(network: Network, names: Sequence[str]) -> Network:
     lowered = select_layers(network.lowered, names)
-    return Network(lowered, emit(lowered))
+    made = emit(lowered)
+    # What the network has beyond its own text are the sources of a library that its kernels call.
+    return Network(lowered, replace(made, files={**network.files, **made.files}))

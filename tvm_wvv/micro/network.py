@@ -19,11 +19,12 @@ from tvm_wvv.frontends.model import TensorInfo
 from tvm_wvv.micro import archive
 from tvm_wvv.micro.aot import Peak
 from tvm_wvv.micro.cache import fetch, key_of
+from tvm_wvv.micro.cmsis_nn import CmsisNn
 from tvm_wvv.micro.emit_c import Emitted, emit
 from tvm_wvv.micro.metadata import tensor_bytes
 from tvm_wvv.micro.progress import Progress
 from tvm_wvv.passes import pipeline
-from tvm_wvv.passes.lowered import LayerReport, Lowered
+from tvm_wvv.passes.lowered import OWN, LayerReport, Lowered
 from tvm_wvv.passes.options import Options
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -31,10 +32,14 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Network:
-    """One lowered module and the C made of it. The arena holds tensors and the kernels' workspace."""
+    """One lowered module and the C made of it. The arena holds tensors and the kernels' workspace.
+
+    `board` is the one that an archive was written for.
+    """
 
     lowered: Lowered
     emitted: Emitted
+    board: str = ""
 
     @property
     def name(self) -> str:
@@ -53,6 +58,11 @@ class Network:
         return self.lowered.layers
 
     @property
+    def library(self) -> str | None:
+        """The library that some of its kernels call, with its version."""
+        return next((layer.backend for layer in self.layers if layer.backend != OWN), None)
+
+    @property
     def files(self) -> Mapping[str, str]:
         return self.emitted.files
 
@@ -66,19 +76,23 @@ class Network:
         return sum(tensor_bytes(info) for info in (*self.inputs, *self.outputs))
 
 
-def compiled(path: Path, options: Options, progress: Progress) -> Network:
-    """The network of a .tflite file, from the cache where it was compiled before."""
+def compiled(path: Path, options: Options, progress: Progress, library: CmsisNn | None = None) -> Network:
+    """The network of a .tflite file, from the cache where it was compiled before; `library` computes direct layers."""
     # Read and checked even where the cache has it: a bad model is refused in the same words every time.
     model = tflite.load(path)
 
     def make(target: Path) -> None:
         progress("compile", 0, 2)
-        lowered = pipeline.lower(model, options, "cortex_m")
+        lowered = pipeline.lower(model, options, "cortex_m", library)
         progress("compile", 1, 2)
-        target.write_bytes(archive.pack(emit(lowered), lowered, "", {}))
+        called = {layer.op for layer in lowered.layers if layer.backend != OWN}
+        emitted = emit(lowered, library.files(called) if library and called else {})
+        target.write_bytes(archive.pack(emitted, lowered, "", {}))
         progress("compile", 2, 2)
 
-    key = key_of([model.name, model.sha256, repr(options), tvm.__version__, _own_sources()])
+    key = key_of([
+        model.name, model.sha256, repr(options), library.key if library else "", tvm.__version__, _own_sources(),
+    ])  # fmt: skip
     return of_archive(fetch(key, ".tar", make))
 
 
@@ -97,7 +111,7 @@ def with_whole_names(path: Path, options: Options, progress: Progress) -> Option
 def of_archive(path: Path) -> Network:
     """The network of an archive."""
     made = archive.read(path)
-    return Network(made.lowered, made.emitted)
+    return Network(made.lowered, made.emitted, made.board)
 
 
 @cache

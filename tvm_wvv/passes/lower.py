@@ -9,7 +9,7 @@ On Cortex-M the stages of one Winograd layer become one kernel, so that only str
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import tvm
@@ -25,25 +25,27 @@ from tvm_wvv.quant.operators import Reshape
 from tvm_wvv.schedules import cortex_m, winograd, x86
 
 _SCHEDULES = {"cortex_m": cortex_m.schedule, "x86": x86.schedule}
+_NONE: Mapping[str, Kernel | str] = {}
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerIntegerOps")
 class LowerIntegerOps:
-    """For one target."""
+    """For one target. `offloaded` holds, by layer name, kernels that replace our own, or reasons why none does."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, offloaded: Mapping[str, Kernel | str] = _NONE) -> None:
         self.target = target
+        self.offloaded = {name: one for name, one in offloaded.items() if isinstance(one, Kernel)}
 
     def transform_module(self, mod: IRModule, _ctx: tvm.transform.PassContext) -> IRModule:
         """The module of kernel calls."""
-        return _Lowering(self.target, mod["main"]).module()
+        return _Lowering(self.target, mod["main"], self.offloaded).module()
 
 
 class _Lowering:
     """One walk over `main`, from variables of the integer graph to variables of kernel calls."""
 
-    def __init__(self, target: Target, main: relax.Function) -> None:
-        self.main, self.target = main, target
+    def __init__(self, target: Target, main: relax.Function, offloaded: Mapping[str, Kernel]) -> None:
+        self.main, self.target, self.offloaded = main, target, offloaded
         self.builder = relax.BlockBuilder()
         self.new: dict[relax.Expr, relax.Expr] = {param: param for param in main.params}
         self.layers: dict[str, str] = {}
@@ -76,10 +78,11 @@ class _Lowering:
 
     def _call(self, group: Sequence[relax.Binding], layer: str) -> relax.Call:
         """The kernel call of one operator or of one merged group of stages."""
-        kernel = _kernel(group)
-        # Only Winograd stages come in groups, and only for Cortex-M.
+        kernel = self.offloaded.get(layer) or _kernel(group)
+        # Only Winograd stages come in groups, and only for Cortex-M. A call of a library has nothing to schedule.
         schedule = winograd.schedule if len(group) > 1 else _SCHEDULES[self.target]
-        func = schedule(kernel.func).with_attr("wvv.kernel", kernel.name)
+        scheduled = kernel.func if layer in self.offloaded else schedule(kernel.func)
+        func = scheduled.with_attr("wvv.kernel", kernel.name)
         function = self.builder.add_func(func, kernel.name)
         data = [self._mapped(arg) for arg in integer_ops.split_args(group[0].value)[0]]
         constants = [relax.const(array, str(array.dtype)) for array in kernel.constants]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Target = Literal["cortex_m", "x86"]
+Direct = Literal["own", "cmsis-nn"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Options:
     `auto` follows the recipe where it names a layer, and an algorithm that rounds takes its stage quantizers from it.
     `every_layer` makes the network return the output of every layer, in order, for comparison with the reference; with
     `alone` it also takes them, as further inputs, and every layer reads these instead of what the network computed.
+    `direct` says whose kernels compute what Winograd does not; `cmsis_nn` is the folder of that library where the user
+    named one.
     Plain values throughout: archives keep the options as JSON.
     """
 
@@ -31,3 +34,5 @@ class Options:
     every_layer: bool = False
     alone: bool = False
     recipe: RecipeFile | None = None
+    direct: Direct = "own"
+    cmsis_nn: str | None = None

@@ -15,6 +15,7 @@ from tvm_wvv.passes.expose_layers import ExposeLayers
 from tvm_wvv.passes.fuse_qdq import FuseQdq
 from tvm_wvv.passes.lower import LowerIntegerOps
 from tvm_wvv.passes.lowered import LayerReport, Lowered
+from tvm_wvv.passes.offload import Library, offload
 from tvm_wvv.passes.options import Options, Target
 from tvm_wvv.passes.report_layers import constant_bytes, report_layers
 from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
@@ -23,17 +24,16 @@ from tvm_wvv.quant.operators import Affine, Conv2d, Dequantize
 from tvm_wvv.quant.recipe import LayerRecipe, check_recipe, parse_recipe
 
 
-def lower(model: QuantModel, options: Options, target: Target) -> Lowered:
-    """Kernel calls for `target`, and a report of each layer."""
+def lower(model: QuantModel, options: Options, target: Target, library: Library | None = None) -> Lowered:
+    """Kernel calls for `target`, and a report of each layer; `library` computes the direct layers that it can."""
     integer = _run([FuseQdq()], model.module)
     decisions = decide(integer, options, model.sha256)
-    passes: list[Any] = [
-        *([ExposeLayers(options.alone)] if options.every_layer else []),
-        RewriteWinograd(decisions),
-        LowerIntegerOps(target),
-    ]
-    module = _run(passes, integer)
-    reports = report_layers(integer, decisions, constant_bytes(module))
+    exposed = [ExposeLayers(options.alone)] if options.every_layer else []
+    staged = _run([*exposed, RewriteWinograd(decisions)], integer)
+    offloaded = {} if library is None else offload(staged, library)
+    module = _run([LowerIntegerOps(target, offloaded)], staged)
+    backends = {} if library is None else {name: (library.name, one) for name, one in offloaded.items()}
+    reports = report_layers(integer, decisions, constant_bytes(module), backends)
     outputs = _layer_outputs(integer) if options.every_layer else model.outputs
     inputs = (*model.inputs, *outputs) if options.every_layer and options.alone else model.inputs
     return Lowered(model.name, module, reports, inputs, outputs, model.sha256)

@@ -1,4 +1,6 @@
-"""On which scale the taps' sums of products meet in the output transform, and the proof that they fit int32 there."""
+"""On which scale the taps' sums of products meet in the output transform, and the proof that they fit int32 there
+(numerics.md, N15).
+"""
 
 from __future__ import annotations
 
