@@ -48,11 +48,15 @@ _LEAN = 0.25
 
 @dataclass(frozen=True)
 class Wish:
-    """`zero_points` gives a tap of V whose values lean to one side a zero point, so that no step is left unused."""
+    """`zero_points` gives a tap of V whose values lean to one side a zero point, so that no step is left unused.
+
+    Without `clipped` the scales hold every value of the sample, and nothing is searched for.
+    """
 
     granularity: Granularity = "tap"
     power_of_two: bool = False
     zero_points: bool = False
+    clipped: bool = True
 
     def ratios(self, number: int) -> Sequence[float]:
         """The candidates of a round."""

@@ -60,7 +60,7 @@ def exact_layer(
     outputs = (np.tensordot(matrix, m, 1) / algorithm.scale + (0 if bias is None else bias)) * step
     low, high = (end - op.output.zero_point for end in op.clamp)
     counts = (outputs >= low - 0.5) & (outputs <= high + 0.5) & sample.inside.T[:, :, None]
-    weight = counts * np.float32((step / algorithm.scale) ** 2)
+    weight = counts * ((step / algorithm.scale) ** 2).astype(np.float32)
     return ExactLayer(matrix, v, u.astype(np.float32), m, weight)
 
 
