@@ -54,7 +54,7 @@ def command(
         session = open_session(model, options, progress)
         if session.is_archive:
             raise WvvError(f"{model}: is compiled already; name a .tflite file or the word digits")
-        network = session.network()
+        network = session.network(target)
     check_fit(network, target)
     source = session.path.read_bytes()
     archive.write(output, network.emitted, network.lowered, target.name, asdict(options), source)

@@ -44,10 +44,9 @@ def command(
     from tvm_wvv.report.tables import explain_table
 
     options = compile_options(winograd, layer, recipe, codegen, direct)
-    if board != X86:
-        load_board(board)
+    target = None if board == X86 else load_board(board)
     with progress_bars() as progress:
-        network = open_session(model, options, progress).network()
+        network = open_session(model, options, progress).network(target)
     layers = layer_figures(network)
     if json:
         print_json(explain_object(board, network.name, layers))

@@ -59,7 +59,7 @@ def profile(session: Session, board_name: str, progress: Progress) -> Profile:
     if board_name in (X86, REFERENCE):
         raise WvvError(f"board '{board_name}' has no firmware to profile; take a board that wvv boards lists")
     board = load_board(board_name)
-    network = session.network()
+    network = session.network(board)
     check_fit(network, board)
     images = []
     for number, marks in enumerate((True, False)):

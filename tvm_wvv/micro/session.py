@@ -38,11 +38,11 @@ class Session:
         # By its name too: a damaged archive must be called one, not a bad model.
         return self.path.suffix == ".tar" or archive.is_archive(self.path)
 
-    def network(self) -> Network:
-        """Its C text and figures."""
+    def network(self, board: Board | None = None) -> Network:
+        """Its C text and figures, for the core of `board` or for any."""
         if self.is_archive:
             return of_archive(self.path)
-        return compiled(self.path, self.options, self.progress)
+        return compiled(self.path, self.options, self.progress, board.target if board else "cortex_m")
 
     def runner(self, board_name: str) -> Runner:
         """What runs it on a board, on `x86` or on the `reference` kernels."""
@@ -66,7 +66,7 @@ class Session:
         return OnReference(Golden(source), model.inputs, model.outputs)
 
     def _on_board(self, board: Board) -> OnBoard:
-        network = self.network()
+        network = self.network(board)
         check_fit(network, board)
         self.progress("build firmware", 0, 1)
         elf = firmware(network.files, board, profile=False)
