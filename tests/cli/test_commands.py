@@ -123,8 +123,8 @@ def test_profile_figures_add_up_on_qemu():
         totals, layers = value["totals"], value["layers"]
         assert list(totals) == TOTAL_KEYS
         assert sorted(layers[0]) == sorted([*LAYER_KEYS, "instructions", "cycles_m4_estimate"])
-        # Most instructions last one cycle, loads and taken branches two and three.
-        assert 1.1 * totals["instructions"] < totals["cycles_m4_estimate"] < 1.5 * totals["instructions"]
+        # Most instructions last one cycle, loads and taken branches two and three, a load of many one more than words.
+        assert 1.1 * totals["instructions"] < totals["cycles_m4_estimate"] < 2 * totals["instructions"]
         # Marks between layers and the way in and out: two programs that differ by some hundred of millions.
         assert sum(x["cycles_m4_estimate"] for x in layers) == pytest.approx(totals["cycles_m4_estimate"], rel=1e-4)
         # The layers miss the way into the run and out of it; the whole misses the registers that the marks need.
@@ -151,7 +151,7 @@ def test_profile_prints_a_row_for_each_layer_and_the_totals_on_qemu(archive: Pat
     out = wvv("profile", archive, *M4, "--top", "2").out
     for word in ("block1/conv1", "f2:exact", "per MAC", "total", "flash", "stack", "of it workspace"):
         assert word in out
-    for word in ("M4 cycles", "estimate", "no wait states", "digits_winograd_f2_conv2d_2", " %"):
+    for word in ("M4 cycles", "estimate", "no wait states", "wvv_", " %"):
         assert word in out
     listed = wvv("profile", archive, *M4, "--top", "2", "--json").value["functions"]
     assert [sorted(one) for one in listed] == [["cycles_m4_estimate", "instructions", "name"]] * 2

@@ -82,7 +82,7 @@ def winograd_requantize(op: Conv2d, shape: Shape, bias: np.ndarray | None) -> Ke
 def winograd_conv2d(op: Conv2d, algorithm: Algorithm, x_shape: Shape, u: np.ndarray, bias: np.ndarray | None) -> Kernel:
     """x int8 NHWC -> int8 NHWC, all stages in one function; `u` is U int16 [tap, o, c]."""
     grid, zero_point, outputs = Grid(algorithm, x_shape, op.window.padding), op.input.zero_point, u.shape[1]
-    stage, packed = _output_stage(op, outputs, bias, _bound(u, algorithm, zero_point)), pack_weights(u)
+    stage, packed = exact_output_stage(op, algorithm, u, bias), pack_weights(u)
 
     def body(x: tirx.Buffer, w: tirx.Buffer, *rest: tirx.Buffer) -> None:
         v = intermediate("v", grid.v_shape, "int16")
@@ -118,6 +118,11 @@ def weight_reader(u: tirx.Buffer) -> Callable[[Expr, Expr, Expr], Expr]:
     """U at (tap, o, c), from what `pack_weights` made."""
     width = int(u.shape[3])
     return lambda tap, o, c: u[tap, o // width, c, o % width]
+
+
+def exact_output_stage(op: Conv2d, algorithm: Algorithm, u: np.ndarray, bias: np.ndarray | None) -> OutputStage:
+    """The last stage of a layer whose sums are exact; `u` is U int16 [tap, o, c]."""
+    return _output_stage(op, u.shape[1], bias, _bound(u, algorithm, op.input.zero_point))
 
 
 def _output_stage(op: Conv2d, outputs: int, bias: np.ndarray | None, bound: int) -> OutputStage:

@@ -33,6 +33,9 @@ _TO_LOOPS = (
     s_tir.transform.LowerOpaqueBlock(),
 )
 
+# The same for a kernel that calls C: compaction sees the one address that is passed, not what is done with it.
+_WHOLE_BUFFERS = tuple(one for one in _TO_LOOPS if "CompactBufferAllocation" not in str(one.info.name))
+
 # Loops to C. MakePackedAPI and AnnotateEntryFunc stay out: they would wrap the kernel for TVM's runtime. So does
 # StorageRewrite: the workspace has been packed by then.
 _TO_C = (
@@ -106,7 +109,8 @@ class BareKernel:
 
 def build(func: tirx.PrimFunc) -> BareKernel:
     """Generate C for one kernel."""
-    bare = bare_pointers(_run(_TO_LOOPS, split_reductions(func)))
+    to_loops = _WHOLE_BUFFERS if "wvv.headers" in (func.attrs or {}) else _TO_LOOPS
+    bare = bare_pointers(_run(to_loops, split_reductions(func)))
     lowered = _run(_TO_C, bare.func.with_attr("target", _TARGET))
     module = tvm.get_global_func("target.build.c")(tvm.IRModule({"kernel": lowered}), _TARGET)
     text = take(module.inspect_source())

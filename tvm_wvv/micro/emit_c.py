@@ -15,6 +15,7 @@ from tvm_wvv.micro.aot import Peak, Program, program
 from tvm_wvv.micro.emit_model import model_source
 from tvm_wvv.micro.emit_run import interface_header, run_source
 from tvm_wvv.micro.emit_weights import weights_header, weights_source
+from tvm_wvv.micro.microkernels import microkernel_files
 from tvm_wvv.passes.lowered import Lowered
 
 _NONE: Mapping[str, str] = {}
@@ -60,6 +61,7 @@ def files(made: Program) -> dict[str, str]:
         f"{name}_weights.h": weights_header(name, made.weights),
         f"{name}_weights.c": weights_source(name, made.weights),
         "wvv_model.c": model_source(made),
+        **microkernel_files(header for function in made.functions for header in function.kernel.headers),
     }
 
 

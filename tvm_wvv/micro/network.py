@@ -6,7 +6,7 @@ TVM's version and every source of this package. A changed line of any pass compi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,8 @@ from tvm_wvv.micro.metadata import tensor_bytes
 from tvm_wvv.micro.progress import Progress
 from tvm_wvv.passes import pipeline
 from tvm_wvv.passes.lowered import OWN, LayerReport, Lowered
-from tvm_wvv.passes.options import Options
+from tvm_wvv.passes.options import Options, Target
+from tvm_wvv.resources import deploy_dir
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -76,24 +77,32 @@ class Network:
         return sum(tensor_bytes(info) for info in (*self.inputs, *self.outputs))
 
 
-def compiled(path: Path, options: Options, progress: Progress, library: CmsisNn | None = None) -> Network:
+def compiled(
+    path: Path, options: Options, progress: Progress, target: Target = "cortex_m", library: CmsisNn | None = None
+) -> Network:
     """The network of a .tflite file, from the cache where it was compiled before; `library` computes direct layers."""
     # Read and checked even where the cache has it: a bad model is refused in the same words every time.
     model = tflite.load(path)
 
-    def make(target: Path) -> None:
+    def make(file: Path) -> None:
         progress("compile", 0, 2)
-        lowered = pipeline.lower(model, options, "cortex_m", library)
+        lowered = pipeline.lower(model, options, target, library)
         progress("compile", 1, 2)
         called = {layer.op for layer in lowered.layers if layer.backend != OWN}
         emitted = emit(lowered, library.files(called) if library and called else {})
-        target.write_bytes(archive.pack(emitted, lowered, "", {}))
+        portable = _portable(lowered, lambda: pipeline.lower(model, options, "x86"))
+        file.write_bytes(archive.pack(emitted, portable, "", {}))
         progress("compile", 2, 2)
 
-    key = key_of([
-        model.name, model.sha256, repr(options), library.key if library else "", tvm.__version__, _own_sources(),
-    ])  # fmt: skip
+    made_of = (model.name, model.sha256, repr(options), target, library.key if library else "")
+    key = key_of([*made_of, tvm.__version__, _own_sources()])
     return of_archive(fetch(key, ".tar", make))
+
+
+def _portable(lowered: Lowered, in_process: Callable[[], Lowered]) -> Lowered:
+    """The same with a module that runs in process too, where no microkernel of C is to be called."""
+    calls_c = any("wvv.headers" in (func.attrs or {}) for func in lowered.module.functions.values())
+    return replace(lowered, module=in_process().module) if calls_c else lowered
 
 
 def with_whole_names(path: Path, options: Options, progress: Progress) -> Options:
@@ -116,6 +125,8 @@ def of_archive(path: Path) -> Network:
 
 @cache
 def _own_sources() -> str:
-    """A digest of every Python file of this package."""
-    files = sorted(_PACKAGE.rglob("*.py"))
-    return key_of(part for file in files for part in (str(file.relative_to(_PACKAGE)), file.read_bytes()))
+    """A digest of every Python file of this package, and of what it carries into generated code."""
+    runtime = deploy_dir() / "runtime"
+    folders = [(_PACKAGE, "*.py"), (runtime, "kernels/*"), (runtime, "include/*")]
+    files = [(file.relative_to(root), file) for root, pattern in folders for file in sorted(root.rglob(pattern))]
+    return key_of(part for name, file in files for part in (str(name), file.read_bytes()))

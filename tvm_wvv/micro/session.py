@@ -20,7 +20,7 @@ from tvm_wvv.micro.network import Network, compiled, of_archive, with_whole_name
 from tvm_wvv.micro.progress import Progress, silent
 from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, Runner
 from tvm_wvv.passes import pipeline
-from tvm_wvv.passes.options import Options
+from tvm_wvv.passes.options import Options, Target
 
 REFERENCE = "reference"
 """The pseudo board of TFLite's reference kernels."""
@@ -40,7 +40,7 @@ class Session:
         return self.path.suffix == ".tar" or archive.is_archive(self.path)
 
     def network(self, board: Board | None) -> Network:
-        """Its C text and figures; `board` is None where it is not to run on one."""
+        """Its C text and figures, for the core of `board`; None where it is not to run on one."""
         if self.is_archive:
             network = of_archive(self.path)
             if network.library is not None and (board is None or board.name != network.board):
@@ -49,7 +49,8 @@ class Session:
                     f"name that board, or the .tflite"
                 )
             return network
-        return compiled(self.path, self.options, self.progress, library_for(self.options, board))
+        target: Target = board.target if board else "cortex_m"
+        return compiled(self.path, self.options, self.progress, target, library_for(self.options, board))
 
     def runner(self, board_name: str) -> Runner:
         """What runs it on a board, on `x86` or on the `reference` kernels."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import ModuleType
 
 from tvm_wvv.errors import WvvError
+from tvm_wvv.passes import estimate, estimate_dsp
 from tvm_wvv.passes.conv_site import ConvSite
-from tvm_wvv.passes.estimate import direct_instructions, winograd_instructions
+from tvm_wvv.passes.options import Target
 from tvm_wvv.passes.spec import Mode, Spec
 from tvm_wvv.quant.default_stages import from_ranges
 from tvm_wvv.quant.operators import Conv2d, DepthwiseConv2d
@@ -51,13 +53,18 @@ class Refusal:
     reason: str
 
 
-def choose(site: ConvSite, spec: Spec, recipe: LayerRecipe | None = None) -> Choice | Refusal | None:
-    """None where Winograd was not asked for. `auto` follows the layer's recipe, and so does its own algorithm."""
+def choose(
+    site: ConvSite, spec: Spec, recipe: LayerRecipe | None = None, target: Target = "cortex_m"
+) -> Choice | Refusal | None:
+    """None where Winograd was not asked for. `auto` follows the layer's recipe, and so does its own algorithm.
+
+    Without a recipe it takes what needs the fewest instructions on `target`.
+    """
     if spec is Mode.OFF:
         return None
     if recipe is not None and spec in (Mode.AUTO, recipe.variant):
         return prove(site, recipe.variant, recipe.stages)
-    return prove(site, spec) if isinstance(spec, Variant) else _cheapest(site)
+    return prove(site, spec) if isinstance(spec, Variant) else _cheapest(site, target)
 
 
 def prove(site: ConvSite, variant: Variant, stages: Stages | None = None) -> Choice | Refusal:
@@ -99,13 +106,13 @@ def _multiplications(site: ConvSite, variant: Variant) -> int:
     return site.grid(variant.algorithm).multiplications(site.outputs)
 
 
-def _cheapest(site: ConvSite) -> Choice | Refusal:
+def _cheapest(site: ConvSite, target: Target) -> Choice | Refusal:
     """The cheapest exact algorithm that is possible, if it saves instructions; what costs more is not even proved."""
     algorithms = [one for name, one in ALGORITHMS.items() if "exact" in ARITHMETICS[name]]
     refusals = []
-    for algorithm in sorted(algorithms, key=lambda one: _cost(site, one)):
+    for algorithm in sorted(algorithms, key=lambda one: _cost(site, one, target)):
         variant = Variant(algorithm, "exact")
-        decision = _loss(site, variant) or prove(site, variant)
+        decision = _loss(site, variant, target) or prove(site, variant)
         if isinstance(decision, Choice):
             return decision
         refusals.append(decision)
@@ -113,22 +120,27 @@ def _cheapest(site: ConvSite) -> Choice | Refusal:
     return refusals[0]
 
 
-def _cost(site: ConvSite, algorithm: Algorithm) -> float:
+def _cost(site: ConvSite, algorithm: Algorithm, target: Target) -> float:
     """Estimated instructions; where the shape is impossible all cost the same, and the first one says why."""
-    return math.inf if _refused(site, algorithm) else winograd_instructions(site, algorithm)
+    return math.inf if _refused(site, algorithm) else _estimates(target).winograd_instructions(site, algorithm)
 
 
-def _loss(site: ConvSite, variant: Variant) -> Refusal | None:
+def _loss(site: ConvSite, variant: Variant, target: Target) -> Refusal | None:
     """That `variant`, though possible, does not save instructions."""
     if _refused(site, variant.algorithm):
         return None
-    direct, winograd = direct_instructions(site), winograd_instructions(site, variant.algorithm)
+    estimates = _estimates(target)
+    direct, winograd = estimates.direct_instructions(site), estimates.winograd_instructions(site, variant.algorithm)
     if winograd < _MARGIN * direct:
         return None
     return Refusal(
         f"does not pay with {site.x_shape[3]} input and {site.outputs} output channels on "
         f"{site.x_shape[1]}x{site.x_shape[2]}: about {winograd:,.0f} instructions by {variant}, {direct:,.0f} direct"
     )
+
+
+def _estimates(target: Target) -> ModuleType:
+    return estimate_dsp if target == "cortex_m_dsp" else estimate
 
 
 def _refused(site: ConvSite, algorithm: Algorithm) -> str | None:

@@ -10,22 +10,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
+import numpy as np
 import tvm
 from tvm import IRModule, relax
 
 from tvm_wvv.kernels.dispatch import kernel_of
 from tvm_wvv.kernels.kernel import Kernel
 from tvm_wvv.passes import integer_ops
+from tvm_wvv.passes.dsp_kernels import dsp_kernel
 from tvm_wvv.passes.options import Target
 from tvm_wvv.passes.stage_kernels import merged_kernel, stage_kernel
 from tvm_wvv.passes.stages import STAGES
 from tvm_wvv.quant.operators import Reshape
 from tvm_wvv.schedules import cortex_m, winograd, x86
 
-_SCHEDULES = {"cortex_m": cortex_m.schedule, "x86": x86.schedule}
 _NONE: Mapping[str, Kernel | str] = {}
+Shape = tuple[int, ...]
+Constants = Sequence[Sequence[np.ndarray]]
+_SCHEDULES = {"cortex_m": cortex_m.schedule, "cortex_m_dsp": cortex_m.schedule, "x86": x86.schedule}
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerIntegerOps")
@@ -54,7 +60,7 @@ class _Lowering:
         bindings = [binding for block in self.main.body.blocks for binding in block.bindings]
         with self.builder.function("main", list(self.main.params)):
             with self.builder.dataflow():
-                for group in _groups(bindings, merge=self.target == "cortex_m"):
+                for group in _groups(bindings, merge=self.target != "x86"):
                     self._lower(group)
                 result = self.builder.emit_output(self._mapped(self.main.body.body))
             self.builder.emit_func_output(result)
@@ -78,15 +84,25 @@ class _Lowering:
 
     def _call(self, group: Sequence[relax.Binding], layer: str) -> relax.Call:
         """The kernel call of one operator or of one merged group of stages."""
-        kernel = self.offloaded.get(layer) or _kernel(group)
-        # Only Winograd stages come in groups, and only for Cortex-M. A call of a library has nothing to schedule.
-        schedule = winograd.schedule if len(group) > 1 else _SCHEDULES[self.target]
-        scheduled = kernel.func if layer in self.offloaded else schedule(kernel.func)
-        func = scheduled.with_attr("wvv.kernel", kernel.name)
+        # A call of a library has nothing to schedule.
+        kernel = self.offloaded.get(layer) or self._kernel(group)
+        func = kernel.func.with_attr("wvv.kernel", kernel.name)
         function = self.builder.add_func(func, kernel.name)
         data = [self._mapped(arg) for arg in integer_ops.split_args(group[0].value)[0]]
         constants = [relax.const(array, str(array.dtype)) for array in kernel.constants]
         return relax.call_tir(function, [*data, *constants], out_ty=group[-1].var.ty)
+
+    def _kernel(self, group: Sequence[relax.Binding]) -> Kernel:
+        """The scheduled kernel: of microkernels where the target has them, else of TensorIR alone."""
+        nodes, shapes, constants, dtype = _read(group)
+        if self.target == "cortex_m_dsp":
+            made = dsp_kernel(nodes, shapes, constants)
+            if made is not None:
+                return made
+        kernel = _plain_kernel(nodes, shapes, constants, dtype)
+        # Only Winograd stages come in groups, and only for Cortex-M.
+        schedule = winograd.schedule if len(group) > 1 else _SCHEDULES[self.target]
+        return replace(kernel, func=schedule(kernel.func))
 
     def _mapped(self, expr: relax.Expr) -> relax.Expr:
         if isinstance(expr, relax.Tuple):
@@ -110,18 +126,22 @@ def _is_stage(call: relax.Call) -> bool:
     return isinstance(integer_ops.read(call), STAGES)
 
 
-def _kernel(group: Sequence[relax.Binding]) -> Kernel:
+def _read(group: Sequence[relax.Binding]) -> tuple[list[Any], list[list[Shape]], list[list[np.ndarray]], str]:
+    """Of each operator what it is, its inputs' shapes and its constants; and the first one's element type."""
     calls = [binding.value for binding in group]
     nodes = [integer_ops.read(call) for call in calls]
     arguments = [integer_ops.split_args(call) for call in calls]
     shapes = [[integer_ops.shape_of(arg) for arg in data] for data, _ in arguments]
     constants = [[arg.value.numpy() for arg in rest] for _, rest in arguments]
-    first = nodes[0]
-    if not isinstance(first, STAGES):
-        return kernel_of(first, shapes[0], constants[0])
-    if len(group) == 1:
-        return stage_kernel(first, shapes[0][0], str(arguments[0][0][0].ty.dtype), constants[0])
-    return merged_kernel([node for node in nodes if isinstance(node, STAGES)], shapes[0][0], constants)
+    return nodes, shapes, constants, str(arguments[0][0][0].ty.dtype)
+
+
+def _plain_kernel(nodes: Sequence[Any], shapes: Sequence[list[Shape]], constants: Constants, dtype: str) -> Kernel:
+    if not isinstance(nodes[0], STAGES):
+        return kernel_of(nodes[0], shapes[0], constants[0])
+    if len(nodes) == 1:
+        return stage_kernel(nodes[0], shapes[0][0], dtype, constants[0])
+    return merged_kernel(nodes, shapes[0][0], constants)
 
 
 def identifier(name: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Target = Literal["cortex_m", "x86"]
+Target = Literal["cortex_m", "cortex_m_dsp", "x86"]
+"""What kernels are made for: any Cortex-M, one with the DSP extension (then with microkernels), or this host."""
 Direct = Literal["own", "cmsis-nn"]
 
 

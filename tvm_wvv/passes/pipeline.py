@@ -27,7 +27,7 @@ from tvm_wvv.quant.recipe import LayerRecipe, check_recipe, parse_recipe
 def lower(model: QuantModel, options: Options, target: Target, library: Library | None = None) -> Lowered:
     """Kernel calls for `target`, and a report of each layer; `library` computes the direct layers that it can."""
     integer = _run([FuseQdq()], model.module)
-    decisions = decide(integer, options, model.sha256)
+    decisions = decide(integer, options, model.sha256, target)
     exposed = [ExposeLayers(options.alone)] if options.every_layer else []
     staged = _run([*exposed, RewriteWinograd(decisions)], integer)
     offloaded = {} if library is None else offload(staged, library)
@@ -50,14 +50,16 @@ def _run(passes: Sequence[Any], module: IRModule) -> IRModule:
     return module
 
 
-def decide(integer: IRModule, options: Options, model_sha256: str = "") -> dict[str, Choice | Refusal]:
+def decide(
+    integer: IRModule, options: Options, model_sha256: str = "", target: Target = "cortex_m"
+) -> dict[str, Choice | Refusal]:
     """What is done with each convolution, by layer name; empty where Winograd is off."""
     sites = {name: site_of(call) for name, call in convolutions(integer).items()}
     own, recipe = parse_layer_specs(options.layers, tuple(sites)), _recipe(options, model_sha256, sites)
     decisions = {}
     for name, site in sites.items():
         spec = own.get(name, parse_spec(options.winograd))
-        decision = choose(site, spec, layer_recipe(name, spec, recipe))
+        decision = choose(site, spec, layer_recipe(name, spec, recipe), target)
         if decision is not None:
             decisions[name] = decision
     return decisions

@@ -1,0 +1,46 @@
+"""Kernels made of C microkernels, for Cortex-M with the DSP extension.
+
+Each maker gives a finished kernel, or None where it has none for an operator or a shape; then the kernel of TensorIR
+alone is taken, which gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tvm_wvv.kernels import winograd, winograd_dsp
+from tvm_wvv.kernels.direct_dsp import direct_kernel
+from tvm_wvv.kernels.kernel import Kernel
+from tvm_wvv.passes.stages import STAGES, InputTransform, Stage, WinogradRequantize
+from tvm_wvv.quant.operators import Conv2d, Window
+from tvm_wvv.transforms.catalog import variant
+
+Shape = tuple[int, ...]
+Constants = Sequence[np.ndarray]
+
+
+def dsp_kernel(
+    nodes: Sequence[Any], shapes: Sequence[Sequence[Shape]], constants: Sequence[Constants]
+) -> Kernel | None:
+    """The kernel of one operator, or of the stages of one Winograd layer."""
+    if isinstance(nodes[0], STAGES):
+        return _winograd(nodes, shapes[0][0], constants)
+    return direct_kernel(nodes[0], shapes[0], constants[0])
+
+
+def _winograd(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[Constants]) -> Kernel | None:
+    first, last = stages[0], stages[-1]
+    if not isinstance(first, InputTransform) or not isinstance(last, WinogradRequantize):
+        return None
+    chosen, (u, *_), (bias, *_) = variant(first.algorithm), constants[1], constants[-1]
+    if chosen.arithmetic != "exact":
+        return None
+    window = Window(padding=first.padding)
+    op = Conv2d(last.input, last.output, last.weight_scales, window, last.clamp)
+    stage = winograd.exact_output_stage(op, chosen.algorithm, u, bias)
+    if not winograd_dsp.fits(chosen.algorithm, stage):
+        return None
+    return winograd_dsp.winograd_conv2d(chosen.algorithm, window, first.zero_point, x_shape, u, stage)
