@@ -14,6 +14,7 @@ import numpy as np
 from tvm_wvv.kernels import winograd, winograd_dsp
 from tvm_wvv.kernels.direct_dsp import direct_kernel
 from tvm_wvv.kernels.kernel import Kernel
+from tvm_wvv.passes.stage_kernels import is_exact
 from tvm_wvv.passes.stages import STAGES, InputTransform, Stage, WinogradRequantize
 from tvm_wvv.quant.operators import Conv2d, Window
 from tvm_wvv.transforms.catalog import variant
@@ -36,7 +37,7 @@ def _winograd(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[Const
     if not isinstance(first, InputTransform) or not isinstance(last, WinogradRequantize):
         return None
     chosen, (u, *_), (bias, *_) = variant(first.algorithm), constants[1], constants[-1]
-    if chosen.arithmetic != "exact":
+    if not is_exact(constants):
         return None
     window = Window(padding=first.padding)
     op = Conv2d(last.input, last.output, last.weight_scales, window, last.clamp)
