@@ -98,7 +98,7 @@ static inline cmsis_nn_dims wvv_output_dims(const struct wvv_window *of) {
 
 static inline cmsis_nn_tile wvv_tile(int32_t h, int32_t w) { return (cmsis_nn_tile){.w = w, .h = h}; }
 
-static inline cmsis_nn_activation wvv_clamp(int32_t least, int32_t greatest) {
+static inline cmsis_nn_activation wvv_cmsis_nn_clamp(int32_t least, int32_t greatest) {
   return (cmsis_nn_activation){.min = least, .max = greatest};
 }
 

@@ -11,7 +11,7 @@ void wvv_cmsis_nn_average_pool(const int8_t *x, const int32_t *parameters, int8_
   const cmsis_nn_pool_params how = {
       .stride = wvv_tile(p->stride_h, p->stride_w),
       .padding = wvv_tile(p->pad_h, p->pad_w),
-      .activation = wvv_clamp(p->least, p->greatest),
+      .activation = wvv_cmsis_nn_clamp(p->least, p->greatest),
   };
   const cmsis_nn_dims input = wvv_input_dims(p), output = wvv_output_dims(p);
   const cmsis_nn_dims filter = {.n = 1, .h = p->kernel_h, .w = p->kernel_w, .c = 1};

@@ -9,7 +9,7 @@ static cmsis_nn_conv_params params(const struct wvv_convolution *p) {
       .stride = wvv_tile(at->stride_h, at->stride_w),
       .padding = wvv_tile(at->pad_h, at->pad_w),
       .dilation = wvv_tile(p->dilation_h, p->dilation_w),
-      .activation = wvv_clamp(at->least, at->greatest),
+      .activation = wvv_cmsis_nn_clamp(at->least, at->greatest),
   };
 }
 

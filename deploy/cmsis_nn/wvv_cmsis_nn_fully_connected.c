@@ -39,7 +39,7 @@ void wvv_cmsis_nn_fully_connected(const int8_t *x, const int8_t *weights, const 
       .input_offset = p->in_offset,
       .filter_offset = 0,
       .output_offset = p->out_offset,
-      .activation = wvv_clamp(p->least, p->greatest),
+      .activation = wvv_cmsis_nn_clamp(p->least, p->greatest),
   };
   const cmsis_nn_dims input = {.n = p->rows, .h = 1, .w = 1, .c = p->inputs}, filter = filter_dims(p);
   const cmsis_nn_dims biases = {.n = 1, .h = 1, .w = 1, .c = p->outputs};

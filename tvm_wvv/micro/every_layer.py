@@ -6,12 +6,14 @@ Refuses archives: what they hold gives the network's own outputs only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.frontends import tflite
 from tvm_wvv.micro.board import X86, Board, load_board
+from tvm_wvv.micro.cmsis_nn import library_for
 from tvm_wvv.micro.emit_c import emit
 from tvm_wvv.micro.firmware_cache import firmware
 from tvm_wvv.micro.fit import check_fit
@@ -19,7 +21,7 @@ from tvm_wvv.micro.network import Network
 from tvm_wvv.micro.runners import OnBoard, OnHost, Runner
 from tvm_wvv.micro.session import Session
 from tvm_wvv.passes import pipeline
-from tvm_wvv.passes.lowered import LayerReport
+from tvm_wvv.passes.lowered import LayerReport, Lowered
 from tvm_wvv.passes.select_layers import select_layers
 
 
@@ -54,7 +56,7 @@ def every_layer(session: Session, board_name: str, alone: bool = False) -> Every
         # Where the network alone does not fit either, this says by how much, before layer after layer is tried.
         check_fit(session.network(board), board)
     runners, done = [], 0
-    for runner in _on_board(network, board):
+    for runner in _on_board(network, board, cache(lambda: _lowered(whole, board))):
         runners.append(runner)
         done += len(runner.outputs)
         session.progress("build firmware", done, len(network.outputs))
@@ -77,7 +79,13 @@ def _fits(network: Network, board: Board) -> bool:
     return True
 
 
-def _on_board(network: Network, board: Board) -> Iterator[OnBoard]:
+def _lowered(session: Session, board: Board) -> Lowered:
+    """Anew: what the network keeps runs in process, and has no kernels of the board's."""
+    library = library_for(session.options, board)
+    return pipeline.lower(tflite.load(session.path), session.options, board.target, library)
+
+
+def _on_board(network: Network, board: Board, whole: Callable[[], Lowered]) -> Iterator[OnBoard]:
     """One firmware for the network, or those of its halves where it is too large."""
     try:
         check_fit(network, board)
@@ -85,21 +93,21 @@ def _on_board(network: Network, board: Board) -> Iterator[OnBoard]:
     except WvvError:
         if len(network.outputs) == 1:
             raise
-        for part in _halves(network):
-            yield from _on_board(part, board)
+        for part in _halves(network, whole()):
+            yield from _on_board(part, board, whole)
         return
     yield OnBoard(board, elf, network.inputs, network.outputs)
 
 
-def _halves(network: Network) -> Iterator[Network]:
+def _halves(network: Network, whole: Lowered) -> Iterator[Network]:
     names = [info.name for info in network.outputs]
     middle = len(names) // 2
     for part in (names[:middle], names[middle:]):
-        yield _part(network, part)
+        yield _part(network, whole, part)
 
 
-def _part(network: Network, names: Sequence[str]) -> Network:
-    lowered = select_layers(network.lowered, names)
+def _part(network: Network, whole: Lowered, names: Sequence[str]) -> Network:
+    lowered = select_layers(whole, names)
     made = emit(lowered)
     # What the network has beyond its own text are the sources of a library that its kernels call.
     return Network(lowered, replace(made, files={**network.files, **made.files}))
