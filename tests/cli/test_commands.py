@@ -125,8 +125,8 @@ def test_profile_figures_add_up_on_qemu():
         assert sorted(layers[0]) == sorted([*LAYER_KEYS, "instructions", "cycles_m4_estimate"])
         # Most instructions last one cycle, loads and taken branches two and three, a load of many one more than words.
         assert 1.1 * totals["instructions"] < totals["cycles_m4_estimate"] < 2 * totals["instructions"]
-        # Marks between layers and the way in and out: two programs that differ by some hundred of millions.
-        assert sum(x["cycles_m4_estimate"] for x in layers) == pytest.approx(totals["cycles_m4_estimate"], rel=1e-4)
+        # Two programs, with marks and without: what crosses a page is two blocks, and a load behind that costs in full.
+        assert sum(x["cycles_m4_estimate"] for x in layers) == pytest.approx(totals["cycles_m4_estimate"], rel=1e-3)
         # The layers miss the way into the run and out of it; the whole misses the registers that the marks need.
         counted = sum(layer["instructions"] for layer in layers)
         assert abs(counted - totals["instructions"]) <= 20 + 2 * len(layers)
