@@ -74,7 +74,7 @@ def test_the_float_network_of_mlperf_tiny_is_refused(tmp_path: Path):
         ((*BOARD, "--codegen", "llvm"), "'llvm' is not in this version; supported: c"),
         ((*BOARD, "--codegen", "rust"), "'rust' is unknown; supported: c"),
         ((*BOARD, "--direct", "tflm"), "--direct tflm: 'tflm' is unknown; supported: own, cmsis-nn"),
-        ((*BOARD, "--recipe", "r.json"), "--recipe r.json: recipes are not in this version"),
+        ((*BOARD, "--recipe", "r.json"), "r.json: recipe cannot be read: No such file or directory"),
         ((), "Missing option '--board'. See: wvv compile --help"),
         ((*BOARD, "--bord", "x"), "No such option: --bord"),
     ],

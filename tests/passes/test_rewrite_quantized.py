@@ -175,6 +175,21 @@ def test_a_layers_own_wish_goes_before_the_recipe():
     assert str(decision.variant) == "f2:exact"
 
 
+def test_a_layers_own_wish_may_round_too_and_has_no_use_for_other_quantizers():
+    model = digits()
+    recipe = recipe_file(model, {LAYER: stages_of(model, "f4c:int8")})
+    found = [
+        decide(fused(model), Options(layers=((LAYER, spec),), recipe=one), model.sha256)[LAYER]
+        for spec, one in (("f4:int8", recipe), ("f4:int8", None), ("f4c:int8", recipe), ("auto", recipe))
+    ]
+    integers = [one.integers for one in found if isinstance(one, Choice)]
+    mantissas = [one.m_multipliers.mantissa for one in integers if one is not None and one.m_multipliers is not None]
+    assert len(mantissas) == 4
+    np.testing.assert_array_equal(mantissas[0], mantissas[1])
+    # The recipe's own algorithm, named or left to it, keeps the recipe's quantizers.
+    np.testing.assert_array_equal(mantissas[2], mantissas[3])
+
+
 def test_another_algorithm_than_the_recipes_has_no_quantizers():
     model = digits()
     recipe = recipe_file(model, {LAYER: stages_of(model, "f4c:int8")})

@@ -165,7 +165,7 @@ def _inputs(data: str, limit: int, infos: Sequence[TensorInfo]) -> Arrays:
     if Path(data).suffix in _ARRAYS:
         arrays, _ = stacked(read_inputs(Path(data), infos), infos)
         return tuple(array[:limit] for array in arrays)
-    return image_inputs(images.load(data, limit), infos)
+    return image_inputs(images.load(data, limit).images, infos)
 
 
 def _print(result: Comparison) -> None:

@@ -118,7 +118,7 @@ def evaluate(session: Session, board: str, data: str, limit: int | None, progres
     """Run the images that `data` names through the network on `board` and through the reference kernels."""
     found = images.load(data, limit)  # first, because a wrong name is found out sooner than the network is compiled
     runner = session.runner(board)
-    inputs = image_inputs(found, runner.inputs)
+    inputs = image_inputs(found.images, runner.inputs)
     _the_one(runner.outputs, "output", "a score for each class")
     (outputs,) = runner.run(inputs, progress)
     if isinstance(runner, OnReference):
@@ -128,13 +128,13 @@ def evaluate(session: Session, board: str, data: str, limit: int | None, progres
     return score(outputs, found.labels, golden)
 
 
-def image_inputs(found: images.LabelledImages, infos: Sequence[TensorInfo]) -> Arrays:
+def image_inputs(pictures: np.ndarray, infos: Sequence[TensorInfo]) -> Arrays:
     """One inference for each image, for a network whose only input is an image."""
     info = _the_one(infos, "input", "an image")
     if info.affine is None:
         raise WvvError(f"input {info.name}: has no quantization of its own, need an int8 input for images")
-    samples = images.to_input(found.images, info.shape, info.affine.scale, info.affine.zero_point, info.dtype)
-    return (samples.reshape(len(found), *info.shape),)
+    samples = images.to_input(pictures, info.shape, info.affine.scale, info.affine.zero_point, info.dtype)
+    return (samples.reshape(len(pictures), *info.shape),)
 
 
 def _the_one(infos: Sequence[TensorInfo], kind: str, what: str) -> TensorInfo:

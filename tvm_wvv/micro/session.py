@@ -104,5 +104,6 @@ def open_session(named: str, options: Options, progress: Progress = silent) -> S
     if not session.is_archive:
         return replace(session, options=with_whole_names(path, options, progress))
     if options != Options():
-        raise WvvError(f"{named}: is compiled already, too late for --winograd and --layer; name its .tflite instead")
+        late = "too late for --winograd, --layer and --recipe"
+        raise WvvError(f"{named}: is compiled already, {late}; name its .tflite instead")
     return session

@@ -19,7 +19,7 @@ from tvm_wvv.passes.offload import Library, offload
 from tvm_wvv.passes.options import Options, Target
 from tvm_wvv.passes.report_layers import constant_bytes, report_layers
 from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
-from tvm_wvv.passes.spec import layer_recipe, parse_layer_specs, parse_spec
+from tvm_wvv.passes.spec import layer_recipe, own_recipe, parse_layer_specs, parse_spec
 from tvm_wvv.quant.operators import Affine, Conv2d, Dequantize
 from tvm_wvv.quant.recipe import LayerRecipe, check_recipe, parse_recipe
 
@@ -58,8 +58,11 @@ def decide(
     own, recipe = parse_layer_specs(options.layers, tuple(sites)), _recipe(options, model_sha256, sites)
     decisions = {}
     for name, site in sites.items():
-        spec = own.get(name, parse_spec(options.winograd))
-        decision = choose(site, spec, layer_recipe(name, spec, recipe), target)
+        if name in own:
+            decision = choose(site, own[name], own_recipe(own[name], recipe.get(name)), target)
+        else:
+            general = parse_spec(options.winograd)
+            decision = choose(site, general, layer_recipe(name, general, recipe), target)
         if decision is not None:
             decisions[name] = decision
     return decisions

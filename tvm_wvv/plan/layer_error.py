@@ -1,6 +1,8 @@
 """How far a quantized Winograd layer is from its exact output, as a function of its stage scales: a model in floats.
 
-    E[t] = sm[t] clip(rint(Vq Uq sv su / sm)) - M[t],   error = A E, in steps of the layer's output
+    E[t] = sm[t] clip(round(Vq Uq sv su / sm)) - M[t],   error = A E, in steps of the layer's output
+
+V and M round halves up, as the integers do: in scales that are powers of two many values are halves.
 
 Errors count where the exact output lies within its clamp (or half a step beyond) and within the image: a rectifier
 hides the others. Squared and summed they split by output channel, and they are a quadratic form of one tap's E, so that
@@ -54,19 +56,20 @@ def exact_layer(
 ) -> ExactLayer:
     """All stages of the sampled tiles without any rounding of theirs."""
     matrix, u = np.array(algorithm.output_matrix, np.float32), transformed_weights(weights, algorithm)
-    v = np.tensordot(np.array(algorithm.input_matrix, np.float32), sample.cells.astype(np.float32), (1, 1))
+    by_tap, cells = np.array(algorithm.input_matrix, np.float32), sample.cells.astype(np.float32)
+    v = np.einsum("tk,nkc->tnc", by_tap, cells, optimize=True)
     m = v @ u.astype(np.float32).transpose(0, 2, 1)
     step = np.array(op.weight_scales) * op.input.scale / op.output.scale
     outputs = (np.tensordot(matrix, m, 1) / algorithm.scale + (0 if bias is None else bias)) * step
     low, high = (end - op.output.zero_point for end in op.clamp)
     counts = (outputs >= low - 0.5) & (outputs <= high + 0.5) & sample.inside.T[:, :, None]
-    weight = counts * ((step / algorithm.scale) ** 2).astype(np.float32)
+    weight = np.where(counts, np.square(step / algorithm.scale), 0).astype(np.float32)
     return ExactLayer(matrix, v, u.astype(np.float32), m, weight)
 
 
 def products(layer: ExactLayer, t: int, tap: TapScales) -> Floats:
     """M of a tap [tile, o] as it comes from V and U on their few bits."""
-    v = np.rint(layer.v[t] / np.float32(tap.v))
+    v = _rounded(layer.v[t] / np.float32(tap.v))
     np.clip(v, LOW - tap.zero_point, HIGH - tap.zero_point, out=v)
     u = np.clip(np.rint(layer.u[t] / tap.u[:, None]), -HIGH, HIGH)
     return v @ (u * (tap.v * tap.u)[:, None].astype(np.float32)).T
@@ -74,11 +77,16 @@ def products(layer: ExactLayer, t: int, tap: TapScales) -> Floats:
 
 def rounding_error(layer: ExactLayer, t: int, tap: TapScales, made: Floats) -> Floats:
     """E[t] [tile, o] where `made` are the tap's products."""
-    error = np.rint(made / tap.m)
+    error = _rounded(made / tap.m)
     np.clip(error, LOW, HIGH, out=error)
     error *= tap.m
     error -= layer.m[t]
     return error
+
+
+def _rounded(values: Floats) -> Floats:
+    values += np.float32(0.5)
+    return np.floor(values, out=values)
 
 
 def tap_error(layer: ExactLayer, t: int, tap: TapScales) -> Floats:
