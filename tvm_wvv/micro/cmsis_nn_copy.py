@@ -71,12 +71,17 @@ def find_copy(named: str | None) -> LibraryCopy:
         return _copy(Path(named), f"--cmsis-nn {named}")
     if variable := os.environ.get(VARIABLE):
         return _copy(Path(variable), f"{VARIABLE}={variable}")
+    if (packaged := packaged_folder()) is not None:
+        return _copy(packaged, f"package {_PACKAGE}")
+    raise WvvError(f"CMSIS-NN: no copy found; {_HOW}")
+
+
+def packaged_folder() -> Path | None:
+    """The copy that an installed package carries."""
     spec = importlib.util.find_spec(_PACKAGE)
     folders = list(spec.submodule_search_locations or ()) if spec else []
-    for folder in folders:
-        if (Path(folder) / _VENDOR / "cmsis_nn").is_dir():
-            return _copy(Path(folder) / _VENDOR / "cmsis_nn", f"package {_PACKAGE}")
-    raise WvvError(f"CMSIS-NN: no copy found; {_HOW}")
+    copies = [Path(folder) / _VENDOR / "cmsis_nn" for folder in folders]
+    return next((copy for copy in copies if copy.is_dir()), None)
 
 
 @cache
