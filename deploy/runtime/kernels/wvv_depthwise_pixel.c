@@ -92,18 +92,6 @@ __attribute__((naked)) void wvv_depthwise_pixel(const struct wvv_depthwise *job,
 
 #endif
 
-static int8_t finished(uint32_t sum, const int32_t *scale, const struct wvv_depthwise *job) {
-  const int64_t product = (int64_t)(int32_t)sum * scale[0] + (INT64_C(1) << 31);
-  const int32_t high = (int32_t)(product >> 32), negative = (int32_t)sum < 0;
-  int32_t value = (high - (job->finish == WVV_FINISH_POSITIVE ? 0 : negative) + scale[1]) >> scale[2];
-  value = value < -128 ? -128 : value > 127 ? 127 : value;
-  if (job->finish == WVV_FINISH_CLAMPED) {
-    const int32_t least = (int8_t)(uint8_t)job->low, greatest = (int8_t)(uint8_t)job->high;
-    value = value < least ? least : value > greatest ? greatest : value;
-  }
-  return (int8_t)value;
-}
-
 void wvv_depthwise_pixel_portable(const struct wvv_depthwise *job, const int8_t *const rows[3], int8_t *y) {
   int32_t first = 0;
   for (const int32_t *w = job->weights; w != job->weights_end; w += WVV_QUAD_WORDS, first += 4) {
@@ -114,7 +102,7 @@ void wvv_depthwise_pixel_portable(const struct wvv_depthwise *job, const int8_t 
         const int32_t x = rows[tap / 3][tap % 3 * job->step + first + c];
         sum += (uint32_t)(x * (c < 2 ? wvv_low(pair) : wvv_high(pair)));
       }
-      y[first + c] = finished(sum, w + 4 + 2 * WVV_QUAD_TAPS + 3 * c, job);
+      y[first + c] = wvv_finished(sum, w + 4 + 2 * WVV_QUAD_TAPS + 3 * c, job->finish, job->low, job->high);
     }
   }
 }

@@ -128,18 +128,6 @@ static uint32_t dual(uint32_t a, uint32_t b, uint32_t sum) {
   return sum + (uint32_t)(wvv_low(a) * wvv_low(b)) + (uint32_t)(wvv_high(a) * wvv_high(b));
 }
 
-static int8_t finished(uint32_t sum, const int32_t *scale, const struct wvv_gemm *job) {
-  const int64_t product = (int64_t)(int32_t)sum * scale[0] + (INT64_C(1) << 31);
-  const int32_t high = (int32_t)(product >> 32), negative = (int32_t)sum < 0;
-  int32_t value = (high - (job->finish == WVV_FINISH_POSITIVE ? 0 : negative) + scale[1]) >> scale[2];
-  value = value < -128 ? -128 : value > 127 ? 127 : value;
-  if (job->finish == WVV_FINISH_CLAMPED) {
-    const int32_t least = (int8_t)(uint8_t)job->low, greatest = (int8_t)(uint8_t)job->high;
-    value = value < least ? least : value > greatest ? greatest : value;
-  }
-  return (int8_t)value;
-}
-
 void wvv_gemm_pair_portable(const struct wvv_gemm *job, int8_t *y0, int8_t *y1) {
   int32_t channel = 0;
   for (const int32_t *w = job->weights; w != job->weights_end; w += WVV_SCALE_WORDS, channel += 2) {
@@ -153,8 +141,8 @@ void wvv_gemm_pair_portable(const struct wvv_gemm *job, int8_t *y0, int8_t *y1) 
       }
     }
     for (int32_t o = 0; o < 2; ++o) {
-      y1[channel + o] = finished(sums[1][o], w + 3 * o, job);
-      y0[channel + o] = finished(sums[0][o], w + 3 * o, job);
+      y1[channel + o] = wvv_finished(sums[1][o], w + 3 * o, job->finish, job->low, job->high);
+      y0[channel + o] = wvv_finished(sums[0][o], w + 3 * o, job->finish, job->low, job->high);
     }
   }
 }

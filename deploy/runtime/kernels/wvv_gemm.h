@@ -33,4 +33,17 @@ void wvv_gemm_pair(const struct wvv_gemm *job, int8_t *y0, int8_t *y1);
 /* The same in plain C, for cores without the instructions and for comparison. */
 void wvv_gemm_pair_portable(const struct wvv_gemm *job, int8_t *y0, int8_t *y1);
 
+/* The formula above in plain C; `scale` is mantissa, rounding and right shift, `low` and `high` as in a job. */
+static inline int8_t wvv_finished(uint32_t sum, const int32_t *scale, int32_t finish, uint32_t low, uint32_t high) {
+  const int64_t product = (int64_t)(int32_t)sum * scale[0] + (INT64_C(1) << 31);
+  const int32_t upper = (int32_t)(product >> 32), negative = (int32_t)sum < 0;
+  int32_t value = (upper - (finish == WVV_FINISH_POSITIVE ? 0 : negative) + scale[1]) >> scale[2];
+  value = value < -128 ? -128 : value > 127 ? 127 : value;
+  if (finish == WVV_FINISH_CLAMPED) {
+    const int32_t least = (int8_t)(uint8_t)low, greatest = (int8_t)(uint8_t)high;
+    value = value < least ? least : value > greatest ? greatest : value;
+  }
+  return (int8_t)value;
+}
+
 #endif
