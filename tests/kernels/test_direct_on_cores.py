@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import require_tool
-from direct_cases import Case, cases
+from direct_cases import Case, cases, winograd_cases
 from tvm import tirx
 
 from tvm_wvv.micro.board import board_names, load_board
@@ -20,9 +20,9 @@ from tvm_wvv.micro.microkernels import microkernel_files
 from tvm_wvv.micro.qemu import run_firmware
 from tvm_wvv.micro.toolchain import build_firmware, build_host
 
-WORDS, SCRATCH_WORDS, Y_BYTES = 8192, 2048, 4096
+WORDS, SCRATCH_WORDS, Y_BYTES = 20480, 6144, 4096
 STALE = 85
-FUNCTIONS = ("wvv_conv2d", "wvv_depthwise", "wvv_dense", "wvv_add")
+FUNCTIONS = ("wvv_conv2d", "wvv_depthwise", "wvv_dense", "wvv_add", "wvv_mve_conv2d", "wvv_mve_winograd")
 
 SIZES = f"enum {{ WORDS = {WORDS}, SCRATCH_WORDS = {SCRATCH_WORDS}, Y_BYTES = {Y_BYTES}, STALE = {STALE} }};\n"
 DRIVER = """
@@ -32,6 +32,8 @@ DRIVER = """
 #include "wvv_conv2d.h"
 #include "wvv_dense.h"
 #include "wvv_depthwise.h"
+#include "wvv_mve_conv2d.h"
+#include "wvv_mve_winograd.h"
 
 static _Alignas(16) int32_t given[WORDS];
 static _Alignas(16) int8_t output[Y_BYTES + 4];
@@ -50,7 +52,9 @@ static int32_t run(void) {
     case 0: wvv_conv2d(x, b, c, output, scratch); break;
     case 1: wvv_depthwise(x, b, c, output, scratch); break;
     case 2: wvv_dense(x, (const int8_t *)b, c, d, output, scratch); break;
-    default: wvv_add(x, (const int8_t *)b, c, d, output); break;
+    case 3: wvv_add(x, (const int8_t *)b, c, d, output); break;
+    case 4: wvv_mve_conv2d(x, b, c, output, scratch); break;
+    default: wvv_mve_winograd(x, b, c, d, output, scratch); break;
   }
   for (int32_t n = 4 * given[1]; n < 4 * SCRATCH_WORDS; ++n) {
     output[Y_BYTES] = (int8_t)(((const int8_t *)scratch)[n] == STALE ? output[Y_BYTES] : 0);
@@ -92,7 +96,7 @@ def check(outputs: bytes, given: list[Case]) -> None:
 
 
 def given_cases() -> list[Case]:
-    made = list(cases(seed=7, each=40))
+    made = [*cases(seed=7, each=40), *winograd_cases(seed=5), *winograd_cases(seed=6)]
     assert max(case.expected.size for case in made) <= Y_BYTES
     return made
 

@@ -47,7 +47,7 @@ def winograd_conv2d(
 ) -> Kernel:
     """x int8 NHWC -> int8 NHWC; `u` is U int16 [tap, o, c]."""
     grid, outputs = Grid(algorithm, x_shape, window.padding), u.shape[1]
-    packed, words = pack_weights(u * _signs(algorithm)[:, None, None]), _filled_up(stage.words())
+    packed, words = pack_weights(u * signs(algorithm)[:, None, None]), _filled_up(stage.words())
     quads = packed.shape[2]
     parameters = {
         "x": (x_shape, "int8"),
@@ -72,8 +72,8 @@ def pack_weights(u: np.ndarray) -> NDArray[np.int32]:
     return np.ascontiguousarray(split).view("<i4")[..., 0].astype(np.int32)
 
 
-def _signs(algorithm: Algorithm) -> NDArray[np.int16]:
-    """Of each tap, that of V as the microkernels make it; the tap's weights take the same."""
+def signs(algorithm: Algorithm) -> NDArray[np.int16]:
+    """Of each tap, that of V as microkernels make it; the tap's weights take the same."""
     negated = _NEGATED[algorithm.name]
     if not negated:
         return np.ones(algorithm.taps, np.int16)

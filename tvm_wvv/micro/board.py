@@ -82,6 +82,8 @@ class Board:
     @property
     def target(self) -> Target:
         """What the compiler makes kernels for."""
+        if "mve" in self.cpu.features:
+            return "cortex_m_mve"
         return "cortex_m_dsp" if "dsp" in self.cpu.features else "cortex_m"
 
     def region(self, name: str) -> Region:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from tvm_wvv.errors import WvvError
-from tvm_wvv.passes import estimate, estimate_dsp
+from tvm_wvv.passes import estimate, estimate_dsp, estimate_mve
 from tvm_wvv.passes.conv_site import ConvSite
 from tvm_wvv.passes.options import Target
 from tvm_wvv.passes.spec import Mode, Spec
@@ -29,6 +29,7 @@ from tvm_wvv.transforms.ranges import INT8, StageRanges, stage_ranges
 
 # How much the estimates of an algorithm must be below those of the direct kernel.
 _MARGIN = 0.95
+_ESTIMATES = {"cortex_m_dsp": estimate_dsp, "cortex_m_mve": estimate_mve}
 # Without data. Sums of int16 products are rescaled for each tap and channel anyway; scales of that kind cost nothing.
 _GRANULARITY: dict[str, Granularity] = {"int16": "tap_channel", "int8": "tap"}
 
@@ -140,7 +141,7 @@ def _loss(site: ConvSite, variant: Variant, target: Target) -> Refusal | None:
 
 
 def _estimates(target: Target) -> ModuleType:
-    return estimate_dsp if target == "cortex_m_dsp" else estimate
+    return _ESTIMATES.get(target, estimate)
 
 
 def _refused(site: ConvSite, algorithm: Algorithm) -> str | None:

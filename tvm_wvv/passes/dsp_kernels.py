@@ -7,6 +7,7 @@ alone is taken, which gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,14 @@ def dsp_kernel(
 ) -> Kernel | None:
     """The kernel of one operator, or of the stages of one Winograd layer."""
     if isinstance(nodes[0], STAGES):
-        return _winograd(nodes, shapes[0][0], constants)
+        return exact_winograd(winograd_dsp, nodes, shapes[0][0], constants)
     return direct_kernel(nodes[0], shapes[0], constants[0])
 
 
-def _winograd(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[Constants]) -> Kernel | None:
+def exact_winograd(
+    maker: ModuleType, stages: Sequence[Stage], x_shape: Shape, constants: Sequence[Constants]
+) -> Kernel | None:
+    """The layer by `maker`, a module that tells what `fits` it and makes `winograd_conv2d`; None for what rounds."""
     first, last = stages[0], stages[-1]
     if not isinstance(first, InputTransform) or not isinstance(last, WinogradRequantize):
         return None
@@ -42,6 +46,7 @@ def _winograd(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[Const
     window = Window(padding=first.padding)
     op = Conv2d(last.input, last.output, last.weight_scales, window, last.clamp)
     stage = winograd.exact_output_stage(op, chosen.algorithm, u, bias)
-    if not winograd_dsp.fits(chosen.algorithm, stage):
+    if not maker.fits(chosen.algorithm, stage):
         return None
-    return winograd_dsp.winograd_conv2d(chosen.algorithm, window, first.zero_point, x_shape, u, stage)
+    kernel: Kernel = maker.winograd_conv2d(chosen.algorithm, window, first.zero_point, x_shape, u, stage)
+    return kernel

@@ -22,6 +22,7 @@ from tvm_wvv.kernels.dispatch import kernel_of
 from tvm_wvv.kernels.kernel import Kernel
 from tvm_wvv.passes import integer_ops
 from tvm_wvv.passes.dsp_kernels import dsp_kernel
+from tvm_wvv.passes.mve_kernels import mve_kernel
 from tvm_wvv.passes.options import Target
 from tvm_wvv.passes.stage_kernels import merged_kernel, stage_kernel
 from tvm_wvv.passes.stages import STAGES
@@ -31,7 +32,15 @@ from tvm_wvv.schedules import cortex_m, winograd, x86
 _NONE: Mapping[str, Kernel | str] = {}
 Shape = tuple[int, ...]
 Constants = Sequence[Sequence[np.ndarray]]
-_SCHEDULES = {"cortex_m": cortex_m.schedule, "cortex_m_dsp": cortex_m.schedule, "x86": x86.schedule}
+# Of kernels without microkernels.
+_SCHEDULES = {
+    "cortex_m": cortex_m.schedule,
+    "cortex_m_dsp": cortex_m.schedule,
+    "cortex_m_mve": cortex_m.schedule,
+    "x86": x86.schedule,
+}
+# The first maker that has a kernel gives it.
+_MICROKERNELS = {"cortex_m_dsp": (dsp_kernel,), "cortex_m_mve": (mve_kernel, dsp_kernel)}
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerIntegerOps")
@@ -95,8 +104,8 @@ class _Lowering:
     def _kernel(self, group: Sequence[relax.Binding]) -> Kernel:
         """The scheduled kernel: of microkernels where the target has them, else of TensorIR alone."""
         nodes, shapes, constants, dtype = _read(group)
-        if self.target == "cortex_m_dsp":
-            made = dsp_kernel(nodes, shapes, constants)
+        for maker in _MICROKERNELS.get(self.target, ()):
+            made = maker(nodes, shapes, constants)
             if made is not None:
                 return made
         kernel = _plain_kernel(nodes, shapes, constants, dtype)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Target = Literal["cortex_m", "cortex_m_dsp", "x86"]
-"""What kernels are made for: any Cortex-M, one with the DSP extension (then with microkernels), or this host."""
+Target = Literal["cortex_m", "cortex_m_dsp", "cortex_m_mve", "x86"]
+"""What kernels are made for: any Cortex-M, one with the DSP extension (then with microkernels), one with integer
+vectors (MVE) besides, or this host."""
 Direct = Literal["own", "cmsis-nn"]
 
 

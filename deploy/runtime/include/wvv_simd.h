@@ -14,6 +14,13 @@
 #define WVV_DSP 0
 #endif
 
+/* Vectors of integers (Helium). */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#define WVV_MVE 1
+#else
+#define WVV_MVE 0
+#endif
+
 /* Four bytes as a word, the first of them lowest; the address needs no alignment. */
 static inline uint32_t wvv_load4(const void* from) {
   uint32_t word;
