@@ -7,7 +7,7 @@ READY  := .venv/.ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint tools clean
+.PHONY: help demo test bench lint tools clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -17,6 +17,9 @@ demo: tools $(READY) ## compile the packaged network, run it on QEMU, print accu
 
 test: tools lint ## linters, then every test
 	$(BIN)/python -m pytest -n 2
+
+bench: tools $(READY) ## count every network on every core; writes docs/benchmarks.md and the tests' baseline
+	$(BIN)/python -m tvm_wvv.cli.bench
 
 lint: $(READY) ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -33,6 +34,12 @@ def require_data(relative: str) -> Path:
     if not path.exists():
         _missing(f"the data file {path}")
     return path
+
+
+def require_library() -> None:
+    """CMSIS-NN of this machine; without it the test is skipped, or fails where CI=true."""
+    if importlib.util.find_spec("bakenn") is None and "CMSIS_NN_PATH" not in os.environ:
+        _missing("CMSIS-NN (pip install 'tvm_wvv[cmsis-nn]')")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -22,7 +22,10 @@ pytestmark = pytest.mark.usefixtures("cache")
 __all__ = ["cache"]
 
 M4 = ("--board", "mps2-an386")
-LAYER_KEYS = ["name", "op", "algorithm", "reason", "macs", "multiplications", "weight_bytes", "workspace_bytes"]
+LAYER_KEYS = [
+    "name", "op", "algorithm", "reason", "macs", "multiplications", "weight_bytes", "workspace_bytes", "backend",
+    "backend_reason",
+]  # fmt: skip
 TOTAL_KEYS = [
     "instructions", "cycles_m4_estimate", "flash_bytes", "text_bytes", "weight_bytes", "ram_bytes", "arena_bytes",
     "workspace_bytes", "stack_bytes",
@@ -120,9 +123,10 @@ def test_profile_figures_add_up_on_qemu():
         totals, layers = value["totals"], value["layers"]
         assert list(totals) == TOTAL_KEYS
         assert sorted(layers[0]) == sorted([*LAYER_KEYS, "instructions", "cycles_m4_estimate"])
-        # Most instructions last one cycle, loads and taken branches two and three.
-        assert 1.1 * totals["instructions"] < totals["cycles_m4_estimate"] < 1.5 * totals["instructions"]
-        assert abs(sum(x["cycles_m4_estimate"] for x in layers) - totals["cycles_m4_estimate"]) <= 50 + 4 * len(layers)
+        # Most instructions last one cycle, loads and taken branches two and three, a load of many one more than words.
+        assert 1.1 * totals["instructions"] < totals["cycles_m4_estimate"] < 2 * totals["instructions"]
+        # Two programs, with marks and without: what crosses a page is two blocks, and a load behind that costs in full.
+        assert sum(x["cycles_m4_estimate"] for x in layers) == pytest.approx(totals["cycles_m4_estimate"], rel=1e-3)
         # The layers miss the way into the run and out of it; the whole misses the registers that the marks need.
         counted = sum(layer["instructions"] for layer in layers)
         assert abs(counted - totals["instructions"]) <= 20 + 2 * len(layers)
@@ -147,7 +151,7 @@ def test_profile_prints_a_row_for_each_layer_and_the_totals_on_qemu(archive: Pat
     out = wvv("profile", archive, *M4, "--top", "2").out
     for word in ("block1/conv1", "f2:exact", "per MAC", "total", "flash", "stack", "of it workspace"):
         assert word in out
-    for word in ("M4 cycles", "estimate", "no wait states", "digits_winograd_f2_conv2d_2", " %"):
+    for word in ("M4 cycles", "estimate", "no wait states", "wvv_", " %"):
         assert word in out
     listed = wvv("profile", archive, *M4, "--top", "2", "--json").value["functions"]
     assert [sorted(one) for one in listed] == [["cycles_m4_estimate", "instructions", "name"]] * 2
@@ -222,7 +226,7 @@ def test_doctor_names_every_need():
 def test_version_and_help():
     assert wvv("--version").out == f"wvv {__version__}\n"
     assert wvv().out == wvv("--help").out
-    for command in ("compile", "run", "eval", "profile", "explain", "boards", "doctor"):
+    for command in ("compile", "run", "eval", "profile", "explain", "compare", "boards", "doctor"):
         assert command in wvv("--help").out
         assert "Example" in wvv(command, "--help").out
 

@@ -119,6 +119,17 @@ class TestParquet:
             path.write_bytes(content)
             assert "not a readable Parquet file" in refusal(str(path))
 
+    def test_labels_are_not_needed_for_pixels_alone(self, tmp_path: Path) -> None:
+        want = [pixels(i) for i in range(5)]
+        path = tmp_path / "a.parquet"
+        pq.write_table(pa.table({"image": [png(p) for p in want], "more": list("abcde")}), path, row_group_size=2)
+        for limit in (1, 3, 5, None):
+            np.testing.assert_array_equal(images.load_unlabelled(str(path), limit), want[:limit])
+        assert "no column 'label'" in refusal(str(path))
+        # Labels that no one asks for may be anything.
+        spec = parquet(tmp_path / "b.parquet", [png(p) for p in want], [None, -1, 3, 3, 3])
+        np.testing.assert_array_equal(images.load_unlabelled(spec), want)
+
     def test_real_files(self) -> None:
         lossless = images.load(str(require_data("cifar10_test_lossless_subset.parquet")), 20)
         assert lossless.images.shape == (20, 32, 32, 3)
@@ -155,6 +166,19 @@ class TestFolder:
         (tmp_path / "cat" / "z.jpg").write_bytes(b"\xff\xd8\xff")
         assert refusal(str(tmp_path)).startswith(f"{tmp_path / 'cat' / 'z.jpg'}: not a readable")
 
+    def test_pictures_alone_need_no_classes(self, tmp_path: Path) -> None:
+        with pytest.raises(WvvError, match="in it or in its sub-folders, need at least one"):
+            images.load_unlabelled(str(tmp_path))
+        own = [pixels(90 + i) for i in range(2)]
+        for i, picture in enumerate(own):
+            (tmp_path / f"{i}.png").write_bytes(png(picture))
+        np.testing.assert_array_equal(images.load_unlabelled(str(tmp_path)), own)
+        dogs_then_cats = self.make(tmp_path, {"dog": 3, "cat": 1})
+        # The folder's own first, then each sub-folder's in turn.
+        want = [*own, *(dogs_then_cats[i] for i in (3, 0, 1, 2))]
+        for limit in (1, 2, 3, 6, None):
+            np.testing.assert_array_equal(images.load_unlabelled(str(tmp_path), limit), want[:limit])
+
 
 class TestSpec:
     def test_what_is_no_data_set(self, tmp_path: Path) -> None:
@@ -166,6 +190,8 @@ class TestSpec:
     @pytest.mark.parametrize("limit", [0, -3])
     def test_a_limit_below_one(self, limit: int) -> None:
         assert refusal("digits", limit) == f"limit is {limit}, need at least 1"
+        with pytest.raises(WvvError, match=f"limit is {limit}, need at least 1"):
+            images.load_unlabelled("digits", limit)
 
 
 class TestDigits:
@@ -193,6 +219,11 @@ class TestDigits:
     def test_the_word_means_the_held_out_images(self) -> None:
         np.testing.assert_array_equal(images.load("digits", 7).images, digits.load("test").images[:7])
         assert len(images.load("digits")) == 450
+
+    def test_without_labels_the_word_means_the_train_images(self) -> None:
+        """What calibrates must not be what accuracy is measured on."""
+        np.testing.assert_array_equal(images.load_unlabelled("digits", 7), digits.load("train").images[:7])
+        assert len(images.load_unlabelled("digits")) == 1347
 
 
 class TestToInput:

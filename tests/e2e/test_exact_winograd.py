@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import DATA, require_data, require_tool
 from strategies import activation_tensor
 
@@ -13,11 +14,12 @@ from tvm_wvv.data.images import to_input
 from tvm_wvv.frontends.model import QuantModel
 from tvm_wvv.frontends.tflite import from_bytes, load
 from tvm_wvv.frontends.tflite_write import Operator, Tensor, write_model
-from tvm_wvv.micro.board import load_board
+from tvm_wvv.micro.board import board_names, load_board
 from tvm_wvv.micro.emit_c import emit
+from tvm_wvv.micro.host import run_host
 from tvm_wvv.micro.in_process import InProcess
 from tvm_wvv.micro.qemu import run_firmware
-from tvm_wvv.micro.toolchain import build_firmware
+from tvm_wvv.micro.toolchain import build_firmware, build_host
 from tvm_wvv.passes.options import Options
 from tvm_wvv.passes.pipeline import lower
 from tvm_wvv.quant.fixed_point import to_float32
@@ -75,23 +77,37 @@ def chain_options() -> Options:
     return Options(winograd="off", layers=tuple((f"y{k}", name) for k, (_, _, name) in enumerate(LAYERS)))
 
 
-def on_qemu(model: QuantModel, options: Options, x: np.ndarray, golden: np.ndarray, folder: Path) -> np.ndarray:
+def on_qemu(
+    model: QuantModel, options: Options, x: np.ndarray, golden: np.ndarray, folder: Path, name: str = "mps2-an386"
+) -> np.ndarray:
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")
-    board = load_board("mps2-an386")
-    program = build_firmware(emit(lower(model, options, "cortex_m")).files, board, folder)
+    board = load_board(name)
+    program = build_firmware(emit(lower(model, options, board.target)).files, board, folder)
     result = run_firmware(board, program, x.tobytes(), golden[0].nbytes)
     return np.frombuffer(result.outputs, np.int8).reshape(golden.shape)
 
 
-def test_a_chain_of_all_algorithms_on_qemu(tmp_path: Path):
+@pytest.mark.parametrize("name", board_names())
+def test_a_chain_of_all_algorithms_on_qemu(name: str, tmp_path: Path):
     model, x = chain(), chain_inputs()
     golden = next(iter(Golden(model).run(x).values()))
     assert len(np.unique(golden)) > 100
     read = from_bytes(model, "chain", "chain.tflite")
     algorithms = [layer.algorithm for layer in lower(read, chain_options(), "cortex_m").layers]
     assert algorithms == [f"{name}:exact" for _, _, name in LAYERS]
-    np.testing.assert_array_equal(on_qemu(read, chain_options(), x, golden, tmp_path), golden)
+    np.testing.assert_array_equal(on_qemu(read, chain_options(), x, golden, tmp_path, name), golden)
+
+
+def test_a_chain_of_microkernels_as_portable_c(tmp_path: Path):
+    """The firmware of a core with DSP, compiled for the host with every microkernel's twin and with sanitizers."""
+    require_tool("cc")
+    model, x = chain(), chain_inputs()
+    golden = next(iter(Golden(model).run(x).values()))
+    files = emit(lower(from_bytes(model, "chain", "chain.tflite"), chain_options(), "cortex_m_dsp")).files
+    assert "wvv_winograd_f4c.c" in files
+    made = run_host(build_host(files, tmp_path, sanitize=True), x, golden[0].nbytes).outputs
+    np.testing.assert_array_equal(np.frombuffer(made, np.int8).reshape(golden.shape), golden)
 
 
 def test_a_chain_of_all_algorithms_on_x86():

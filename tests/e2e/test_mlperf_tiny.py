@@ -75,7 +75,7 @@ def check_firmware(network: tuple, winograd: str, board: str, tmp_path: Path) ->
     require_tool("qemu-system-arm")
     model, x, golden = network
     machine = load_board(board)
-    program = build_firmware(emit(lower(model, Options(winograd=winograd), "cortex_m")).files, machine, tmp_path)
+    program = build_firmware(emit(lower(model, Options(winograd=winograd), machine.target)).files, machine, tmp_path)
     result = run_firmware(machine, program, x.tobytes(), golden[0].nbytes)
     np.testing.assert_array_equal(np.frombuffer(result.outputs, np.int8).reshape(golden.shape), golden)
 

@@ -64,7 +64,7 @@ def test_digits_on_the_emulated_m4_give_the_oracles_bytes(winograd: str, tmp_pat
     np.testing.assert_array_equal(on_qemu(model, options, x, tmp_path), oracle(model, options, x))
 
 
-@pytest.mark.parametrize("winograd", ["f4:int16", "f4c:int8"])
+@pytest.mark.parametrize("winograd", ["f4h:int16", "f4c:int8"])
 def test_resnet8_gives_the_oracles_bytes_on_x86_and_the_emulated_m4(winograd: str, tmp_path: Path) -> None:
     model, options = load(require_data("models/pretrainedResnet_quant.tflite")), Options(winograd=winograd)
     require_data("cifar10_test_lossless_subset.parquet")

@@ -35,6 +35,7 @@ COMMON = [
     "-ffunction-sections",
     "-fdata-sections",
     "-fno-strict-aliasing",
+    "-fno-tree-reassoc",
     "-ffp-contract=off",
 ]
 PLACES = [

@@ -79,6 +79,14 @@ def test_sums_that_32_bits_do_not_tell_apart_are_refused_with_the_number(name, i
     assert refused == Refusal(f"{name}:exact is not exact here: {reason}")
 
 
+def test_int16_that_rounds_nothing_is_exact_and_else_has_quantizers():
+    for name, inputs, rounds in (("f4:int16", 100, False), ("f4:int16", 200, True), ("f4h:int16", 8, True)):
+        choice = choose(site(4, 4, inputs, 8, fill=-128), parse_spec(name))
+        assert isinstance(choice, Choice)
+        assert str(choice.variant) == name
+        assert (choice.integers is not None) == rounds
+
+
 def test_auto_takes_the_next_best_where_the_best_overflows():
     for inputs, name in ((100, "f4:exact"), (200, "f4c:exact"), (500, "f2:exact")):
         decision = choose(site(8, 8, inputs, 8, fill=-128), parse_spec("auto"))

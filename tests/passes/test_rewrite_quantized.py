@@ -34,7 +34,7 @@ from tvm_wvv.transforms.catalog import variant
 
 LAYER = "block1/conv1"
 INT8_STAGES = ["input_transform", "requantize_input", "tile_product", "requantize_products", "output_transform"]
-QUANTIZED = ("f4:int16", "f4c:int8", "f2:int8", "f6:int16", "f4x1:int8", "f6c:int8")
+QUANTIZED = ("f4h:int16", "f4c:int8", "f2:int8", "f6:int16", "f4x1:int8", "f6c:int8")
 
 
 def digits() -> QuantModel:
@@ -85,7 +85,7 @@ def test_int8_has_both_roundings_as_stages():
 
 
 def test_int16_keeps_v_and_rescales_sums_without_a_clip():
-    found = rewritten(Options(winograd="f4:int16"))
+    found = rewritten(Options(winograd="f4h:int16"))
     assert [integer_ops.read(call).op.removeprefix("winograd_") for call in found] == [
         "input_transform",
         "tile_product",
@@ -173,6 +173,21 @@ def test_a_layers_own_wish_goes_before_the_recipe():
     decision = decide(fused(model), options, model.sha256)[LAYER]
     assert isinstance(decision, Choice)
     assert str(decision.variant) == "f2:exact"
+
+
+def test_a_layers_own_wish_may_round_too_and_has_no_use_for_other_quantizers():
+    model = digits()
+    recipe = recipe_file(model, {LAYER: stages_of(model, "f4c:int8")})
+    found = [
+        decide(fused(model), Options(layers=((LAYER, spec),), recipe=one), model.sha256)[LAYER]
+        for spec, one in (("f4:int8", recipe), ("f4:int8", None), ("f4c:int8", recipe), ("auto", recipe))
+    ]
+    integers = [one.integers for one in found if isinstance(one, Choice)]
+    mantissas = [one.m_multipliers.mantissa for one in integers if one is not None and one.m_multipliers is not None]
+    assert len(mantissas) == 4
+    np.testing.assert_array_equal(mantissas[0], mantissas[1])
+    # The recipe's own algorithm, named or left to it, keeps the recipe's quantizers.
+    np.testing.assert_array_equal(mantissas[2], mantissas[3])
 
 
 def test_another_algorithm_than_the_recipes_has_no_quantizers():

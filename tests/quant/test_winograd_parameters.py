@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import seeds
 
@@ -111,6 +111,8 @@ def test_weights_are_as_wide_as_the_sums_allow():
 
 @given(scales=st.lists(st.floats(1.0, 32.0), min_size=16, max_size=16))
 def test_factors_are_the_scales_of_the_taps_to_ten_bits(scales):
+    # Equal ones need none.
+    assume(max(scales) > 1.00001 * min(scales))
     m = StageQuantizer(8, tuple(1000 * one for one in scales), "tap")
     factors = made(F2, Stages(tensor(16.0), tensor(8.0), m), WEIGHTS).factors
     assert factors.shape == (16, 1)
@@ -131,6 +133,17 @@ def test_each_output_channel_may_have_factors_of_its_own():
     factors = made(F2, Stages(tensor(16.0), tensor(8.0), m), WEIGHTS).factors
     by_channel = scale.reshape(16, 4)
     np.testing.assert_allclose(factors / factors.max(axis=0), by_channel / by_channel.max(axis=0), rtol=2.0**-10)
+
+
+def test_outputs_share_factors_where_scales_are_of_a_tap_times_of_an_output():
+    of_taps, of_outputs = np.arange(16) * 3.0 + 50, np.array([1.0, 0.37, 5.5, 2.0])[: len(WEIGHTS)]
+    m = StageQuantizer(8, tuple((of_taps[:, None] * of_outputs).ravel().tolist()), "tap_channel")
+    found = made(F2, Stages(tensor(16.0), tensor(8.0), m), WEIGHTS)
+    assert found.factors.shape == (16, 1)
+    np.testing.assert_allclose(found.factors[:, 0] / found.factors.max(), of_taps / of_taps.max(), rtol=2.0**-10)
+    # One scale for all taps of each output leaves nothing to weigh.
+    alike = replace(m, scale=tuple(np.tile(of_outputs * 60, (16, 1)).ravel().tolist()))
+    assert made(F2, Stages(tensor(16.0), tensor(8.0), alike), WEIGHTS).factors.tolist() == [[1]] * 16
 
 
 def test_the_zero_point_of_v_is_taken_off_by_the_offset():

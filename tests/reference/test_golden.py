@@ -53,6 +53,24 @@ def test_details_hold_the_quantization() -> None:
     assert (info.name, info.shape, info.dtype, info.scale, info.zero_point) == ("input", (1, 2, 3), np.int8, 0.5, 3)
 
 
+def test_every_layer_has_its_own_quantization() -> None:
+    path = packaged("digits")
+    assert path is not None
+    model = Golden(path.read_bytes(), all_tensors=True)
+    infos, layers = model.layer_infos(), model.layers(np.zeros((1, 16, 16, 1), np.int8))
+    assert {name: (1, *info.shape) for name, info in infos.items()} == {n: layers[n].shape for n in layers}
+    assert (infos["probabilities"].scale, infos["probabilities"].zero_point) == (1 / 256, -128)
+    assert infos["pool"].scale == infos["block3/add"].scale != infos["logits"].scale
+
+
+def test_layers_of_one_name_are_refused() -> None:
+    # Names are stored with their length before them.
+    data = two_relus().replace(b"\6\0\0\0second", b"\5\0\0\0first\0")
+    model = Golden(data, all_tensors=True)
+    with pytest.raises(WvvError, match="several tensors are called 'first': layers can be told apart by their names"):
+        model.layer_infos()
+
+
 @pytest.mark.parametrize(("shape", "dtype"), [((5, 3, 2), np.int8), ((5, 2, 3), np.float32)], ids=["shape", "dtype"])
 def test_an_input_that_does_not_fit_is_refused(shape: tuple[int, ...], dtype: type) -> None:
     with pytest.raises(WvvError, match=r"input input: got .* need int8 of shape \(1, 2, 3\), or N of them"):

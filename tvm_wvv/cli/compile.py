@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tvm_wvv.cli.options import BoardName, Codegen, Direct, Layer, Model, Recipe, Winograd, compile_options
+from tvm_wvv.cli.options import (
+    BoardName,
+    CmsisNnFolder,
+    Codegen,
+    Direct,
+    Layer,
+    Model,
+    Recipe,
+    Winograd,
+    compile_options,
+)
 from tvm_wvv.cli.output_file import check_writable
 from tvm_wvv.cli.progress import progress_bars
 
@@ -26,6 +36,7 @@ def command(
     recipe: Recipe = None,
     codegen: Codegen = "c",
     direct: Direct = "own",
+    cmsis_nn: CmsisNnFolder = None,
 ) -> None:
     """Compile MODEL to C11 without heap or runtime library, in the shape of a Model Library Format archive.
 
@@ -47,17 +58,19 @@ def command(
     from tvm_wvv.report.output import show
     from tvm_wvv.report.tables import explain_table, totals_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
     check_writable(output)
     target = load_board(board)
     with progress_bars() as progress:
         session = open_session(model, options, progress)
         if session.is_archive:
             raise WvvError(f"{model}: is compiled already; name a .tflite file or the word digits")
-        network = session.network()
+        network = session.network(target)
     check_fit(network, target)
     source = session.path.read_bytes()
-    archive.write(output, network.emitted, network.lowered, target.name, asdict(options), source)
+    # Where the library lay on this machine is no part of what was compiled: its sources are in the archive.
+    recorded = asdict(replace(options, cmsis_nn=None))
+    archive.write(output, network.emitted, network.lowered, target.name, recorded, source)
     show(
         explain_table(target.name, network.name, layer_figures(network)),
         totals_table(static_totals(network)),

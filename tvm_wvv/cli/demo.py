@@ -28,7 +28,7 @@ def main() -> int:
     try:
         with progress_bars() as progress:
             direct = profile(open_session(MODEL, Options(winograd="off"), progress), BOARD, progress)
-            session = open_session(MODEL, Options(winograd="f2"), progress)
+            session = open_session(MODEL, Options(winograd="auto"), progress)
             winograd = profile(session, BOARD, progress)
             score = evaluate(session, BOARD, MODEL, None, progress)
     except WvvError as error:

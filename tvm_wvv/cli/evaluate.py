@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tvm_wvv.cli.options import Codegen, Direct, Json, Layer, ModelOrArchive, Recipe, Winograd, compile_options
+from tvm_wvv.cli.options import (
+    CmsisNnFolder,
+    Codegen,
+    Direct,
+    Json,
+    Layer,
+    ModelOrArchive,
+    Recipe,
+    Winograd,
+    compile_options,
+)
 from tvm_wvv.cli.progress import progress_bars
 
 if TYPE_CHECKING:
@@ -43,6 +53,7 @@ def command(
     recipe: Recipe = None,
     codegen: Codegen = "c",
     direct: Direct = "own",
+    cmsis_nn: CmsisNnFolder = None,
 ) -> None:
     """Measure the accuracy of MODEL on labelled images, and compare every output with TFLite's reference kernels.
 
@@ -62,7 +73,7 @@ def command(
     from tvm_wvv.micro.session import open_session
     from tvm_wvv.report.output import print_json
 
-    options = compile_options(winograd, layer, recipe, codegen, direct)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
     with progress_bars() as progress:
         result = evaluate(open_session(model, options, progress), board, data, limit, progress)
     if json:

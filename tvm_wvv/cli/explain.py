@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tvm_wvv.cli.options import (
     BoardOrHost,
+    CmsisNnFolder,
     Codegen,
     Direct,
     Json,
@@ -25,6 +26,7 @@ def command(
     recipe: Recipe = None,
     codegen: Codegen = "c",
     direct: Direct = "own",
+    cmsis_nn: CmsisNnFolder = None,
 ) -> None:
     """List the layers of MODEL with the algorithm of each, or the reason why a convolution stays direct.
 
@@ -43,11 +45,10 @@ def command(
     from tvm_wvv.report.output import print_json, show
     from tvm_wvv.report.tables import explain_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct)
-    if board != X86:
-        load_board(board)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
+    target = None if board == X86 else load_board(board)
     with progress_bars() as progress:
-        network = open_session(model, options, progress).network()
+        network = open_session(model, options, progress).network(target)
     layers = layer_figures(network)
     if json:
         print_json(explain_object(board, network.name, layers))

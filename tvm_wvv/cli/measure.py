@@ -42,7 +42,8 @@ def layer_figures(network: Network, counts: Counts = NOTHING) -> tuple[LayerFigu
         LayerFigures(
             name=layer.name, op=layer.op, algorithm=layer.algorithm, reason=layer.reason, macs=layer.macs,
             multiplications=layer.multiplications, instructions=instructions, cycles_m4_estimate=cycles,
-            weight_bytes=layer.weight_bytes, workspace_bytes=workspace,
+            weight_bytes=layer.weight_bytes, workspace_bytes=workspace, backend=layer.backend,
+            backend_reason=layer.backend_reason,
         )
         for layer, instructions, cycles, workspace in rows
     )  # fmt: skip
@@ -59,7 +60,7 @@ def profile(session: Session, board_name: str, progress: Progress) -> Profile:
     if board_name in (X86, REFERENCE):
         raise WvvError(f"board '{board_name}' has no firmware to profile; take a board that wvv boards lists")
     board = load_board(board_name)
-    network = session.network()
+    network = session.network(board)
     check_fit(network, board)
     images = []
     for number, marks in enumerate((True, False)):
@@ -117,12 +118,8 @@ def evaluate(session: Session, board: str, data: str, limit: int | None, progres
     """Run the images that `data` names through the network on `board` and through the reference kernels."""
     found = images.load(data, limit)  # first, because a wrong name is found out sooner than the network is compiled
     runner = session.runner(board)
-    info = _the_one(runner.inputs, "input", "an image")
+    inputs = image_inputs(found.images, runner.inputs)
     _the_one(runner.outputs, "output", "a score for each class")
-    if info.affine is None:
-        raise WvvError(f"input {info.name}: has no quantization of its own, need an int8 input for images")
-    samples = images.to_input(found.images, info.shape, info.affine.scale, info.affine.zero_point, info.dtype)
-    inputs = (samples.reshape(len(found), *info.shape),)
     (outputs,) = runner.run(inputs, progress)
     if isinstance(runner, OnReference):
         return score(outputs, found.labels, outputs)
@@ -131,7 +128,16 @@ def evaluate(session: Session, board: str, data: str, limit: int | None, progres
     return score(outputs, found.labels, golden)
 
 
+def image_inputs(pictures: np.ndarray, infos: Sequence[TensorInfo]) -> Arrays:
+    """One inference for each image, for a network whose only input is an image."""
+    info = _the_one(infos, "input", "an image")
+    if info.affine is None:
+        raise WvvError(f"input {info.name}: has no quantization of its own, need an int8 input for images")
+    samples = images.to_input(pictures, info.shape, info.affine.scale, info.affine.zero_point, info.dtype)
+    return (samples.reshape(len(pictures), *info.shape),)
+
+
 def _the_one(infos: Sequence[TensorInfo], kind: str, what: str) -> TensorInfo:
     if len(infos) != 1:
-        raise WvvError(f"the model has {len(infos)} {kind}s, eval needs one with {what}")
+        raise WvvError(f"the model has {len(infos)} {kind}s, need one with {what}")
     return infos[0]

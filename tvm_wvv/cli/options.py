@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tvm_wvv.errors import WvvError
 
 if TYPE_CHECKING:
-    from tvm_wvv.passes.options import Options
+    from tvm_wvv.passes.options import Options, RecipeFile
+
+DirectKernels = Literal["own", "cmsis-nn"]
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file, or the word digits.", show_default=False)]
 ModelOrArchive = Annotated[
@@ -33,7 +36,9 @@ Winograd = Annotated[
     str,
     typer.Option(
         metavar="auto|off|SPEC",
-        help="Form of 3x3 convolutions: auto chooses, off keeps all direct, SPEC is one algorithm (f2, f2:exact).",
+        help="Form of 3x3 convolutions: auto follows the recipe, else takes what is exact and saves instructions; off "
+        "keeps all direct; SPEC is an algorithm (f2, f4, f4c, f4h, f6, f6c, f2x1, f4x1), perhaps with its arithmetic "
+        "(:exact, :int16, :int8), such as f4c:int8. A bare name means exact where the algorithm has it, else int16.",
     ),
 ]
 Layer = Annotated[
@@ -45,23 +50,63 @@ Layer = Annotated[
     ),
 ]
 Recipe = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Stage scales and clips; not in this version.", show_default=False)
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Algorithms and stage scales by layer, as wvv calibrate writes them; --layer goes before it.",
+        show_default=False,
+    ),
 ]
 Codegen = Annotated[str, typer.Option(metavar="c|llvm", help="Code generator; this version has c.")]
-Direct = Annotated[str, typer.Option(metavar="own|cmsis-nn", help="Kernels of direct layers; this version has own.")]
+Direct = Annotated[
+    str,
+    typer.Option(
+        metavar="own|cmsis-nn",
+        help="Whose kernels compute what Winograd does not; cmsis-nn where the library has a function, else ours.",
+    ),
+]
+CmsisNnFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--cmsis-nn",
+        metavar="DIR",
+        help="Checkout of CMSIS-NN; else CMSIS_NN_PATH, else the copy in the package bakenn.",
+        show_default=False,
+    ),
+]
+_DIRECT: tuple[DirectKernels, ...] = ("own", "cmsis-nn")
 
 
-def compile_options(winograd: str, layer: list[str] | None, recipe: str | None, codegen: str, direct: str) -> Options:
+def compile_options(
+    winograd: str,
+    layer: list[str] | None,
+    recipe: str | None,
+    codegen: str,
+    direct: str,
+    cmsis_nn: str | None = None,
+) -> Options:
     """What the user asks of the compiler; refuses what this version does not have and what it cannot read."""
     # `passes` imports TVM, which a help text must not wait for.
     from tvm_wvv.passes.options import Options
     from tvm_wvv.passes.spec import parse_layer
 
-    if recipe is not None:
-        raise WvvError(f"--recipe {recipe}: recipes are not in this version; leave the option out")
     _only("--codegen", codegen, "c", ("c", "llvm"))
-    _only("--direct", direct, "own", ("own", "cmsis-nn"))
-    return Options(winograd=winograd, layers=tuple(parse_layer(text) for text in layer or ()))
+    kernels = next((one for one in _DIRECT if one == direct), None)
+    if kernels is None:
+        raise WvvError(f"--direct {direct}: {direct!r} is unknown; supported: {', '.join(_DIRECT)}")
+    layers = tuple(parse_layer(text) for text in layer or ())
+    file = None if recipe is None else _recipe_file(recipe)
+    return Options(winograd=winograd, layers=layers, recipe=file, direct=kernels, cmsis_nn=cmsis_nn)
+
+
+def _recipe_file(name: str) -> RecipeFile:
+    """Read here and checked in itself; whether it is for the model at hand shows where that is known."""
+    from tvm_wvv.passes.options import RecipeFile
+    from tvm_wvv.quant.recipe import parse_recipe, read_recipe
+
+    text = read_recipe(Path(name))
+    parse_recipe(text, name)
+    return RecipeFile(name, text)
 
 
 def _only(option: str, value: str, supported: str, known: tuple[str, ...]) -> None:

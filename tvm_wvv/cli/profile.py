@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from tvm_wvv.cli.options import (
     BoardName,
+    CmsisNnFolder,
     Codegen,
     Direct,
     Json,
@@ -19,6 +21,10 @@ from tvm_wvv.cli.options import (
 )
 from tvm_wvv.cli.progress import progress_bars
 
+Against = Annotated[
+    str | None,
+    typer.Option(metavar="cmsis-nn", help="Set the network beside the same one by this library.", show_default=False),
+]
 Top = Annotated[int, typer.Option("--top", metavar="N", min=0, help="List the N functions that cost most.")]
 
 
@@ -32,6 +38,8 @@ def command(
     recipe: Recipe = None,
     codegen: Codegen = "c",
     direct: Direct = "own",
+    cmsis_nn: CmsisNnFolder = None,
+    against: Against = None,
 ) -> None:
     """Build the firmware of MODEL, run one inference, and list instructions, flash and RAM.
 
@@ -45,18 +53,27 @@ def command(
     wvv profile digits --board mps2-an386 --top 5
 
     wvv profile resnet.tflite --board mps2-an500 --winograd off --json
+
+    wvv profile digits --board mps2-an386 --against cmsis-nn
     """
+    from tvm_wvv.cli.against import baseline, check_against
     from tvm_wvv.cli.measure import profile
     from tvm_wvv.micro.session import open_session
     from tvm_wvv.report.figures import profile_object
     from tvm_wvv.report.output import print_json, show
-    from tvm_wvv.report.tables import functions_table, profile_table, totals_table
+    from tvm_wvv.report.tables import against_table, functions_table, profile_table, totals_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
     with progress_bars() as progress:
-        result = profile(open_session(model, options, progress), board, progress)
+        session = open_session(model, options, progress)
+        if against is not None:
+            check_against(against, session)
+        result = profile(session, board, progress)
+        if against is not None:
+            result = replace(result, against=baseline(session, board, progress))
     if json:
         print_json(profile_object(result, top))
         return
     hot = [functions_table(result, top)] if top else []
-    show(profile_table(result), *hot, totals_table(result.totals), *result.notes)
+    beside = [against_table(result, result.against)] if result.against else []
+    show(profile_table(result), *beside, *hot, totals_table(result.totals), *result.notes)

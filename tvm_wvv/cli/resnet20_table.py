@@ -12,11 +12,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from tvm_wvv.cli.calibrate import activations
 from tvm_wvv.cli.progress import progress_bars
 from tvm_wvv.data import images
 from tvm_wvv.data.labelled import LabelledImages, to_input
@@ -26,13 +26,15 @@ from tvm_wvv.frontends.model import QuantModel, TensorInfo
 from tvm_wvv.micro.in_process import InProcess
 from tvm_wvv.micro.progress import Progress
 from tvm_wvv.micro.runners import OnHost
-from tvm_wvv.models import resnet20_float, resnet20_scales, resnet20_weights
+from tvm_wvv.models import resnet20_float, resnet20_weights
 from tvm_wvv.models.digits_quantize import Weights
-from tvm_wvv.models.resnet20_graph import INPUT
 from tvm_wvv.models.resnet20_quantize import to_tflite
 from tvm_wvv.models.resnet20_rows import FLOAT, ROWS, Row, markdown
 from tvm_wvv.passes import pipeline
 from tvm_wvv.passes.options import Options, RecipeFile
+from tvm_wvv.plan.calibrate import Target, calibrate, collect, recipe_of, targets
+from tvm_wvv.plan.clip_search import Wish
+from tvm_wvv.plan.tile_sample import TileSample
 from tvm_wvv.quant.recipe import recipe_text
 from tvm_wvv.report.score import score
 
@@ -52,15 +54,10 @@ class Material:
     calibration: np.ndarray
     tests: Mapping[str, LabelledImages]
 
-    @cached_property
-    def layers(self) -> dict[str, np.ndarray]:
-        """The input and every layer's output on the calibration images, direct convolution throughout."""
-        lowered = pipeline.lower(self.model, Options(winograd="off", every_layer=True), "x86")
-        codes = _codes(self.model.inputs[0], self.calibration)
-        outputs = OnHost(InProcess(lowered), lowered.inputs, lowered.outputs).run((codes,))
-        names = [INPUT, *(info.name for info in lowered.outputs)]
-        # (n, 1, ...) as runners have it, back to (n, ...).
-        return {name: value[:, 0] for name, value in zip(names, (codes, *outputs), strict=True)}
+    def samples(self, winograd: str) -> tuple[tuple[Target, ...], dict[str, TileSample]]:
+        """The layers that an algorithm applies to, and their tiles on the calibration images."""
+        wanted = targets(self.model, winograd, (), self.model.name)
+        return wanted, collect(wanted, activations(self.model, self.calibration), len(self.calibration))
 
 
 def material(data: Path, counts: Sequence[int | None]) -> tuple[Material, bytes]:
@@ -97,8 +94,10 @@ def _recipe(at: Material, row: Row, progress: Progress) -> RecipeFile | None:
     """The row's scales from the calibration images; None where it needs none."""
     if row.granularity is None:
         return None
-    found = resnet20_scales.recipe(at.model, row, at.layers, lambda done, total: progress(row.title, done, total))
-    return RecipeFile(row.title, recipe_text(found))
+    wanted, samples = at.samples(row.winograd)
+    wish = Wish(row.granularity, clipped=row.clipped)
+    found = calibrate(wanted, samples, wish, lambda done, total: progress(row.title, done, total))
+    return RecipeFile(row.title, recipe_text(recipe_of(at.model.sha256, found)))
 
 
 def _top1(runner: OnHost, found: LabelledImages, progress: Progress) -> float:

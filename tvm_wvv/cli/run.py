@@ -10,6 +10,7 @@ import typer
 
 from tvm_wvv.cli.options import (
     BoardOrHost,
+    CmsisNnFolder,
     Codegen,
     Direct,
     Json,
@@ -52,6 +53,7 @@ def command(
     recipe: Recipe = None,
     codegen: Codegen = "c",
     direct: Direct = "own",
+    cmsis_nn: CmsisNnFolder = None,
 ) -> None:
     """Run MODEL on inputs from a file and print a digest of each output, with the instructions of one inference.
 
@@ -69,7 +71,7 @@ def command(
     from tvm_wvv.micro.samples import check_output, read_inputs, stacked, unstacked
     from tvm_wvv.micro.session import open_session
 
-    options = compile_options(winograd, layer, recipe, codegen, direct)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
     if output is not None:
         check_writable(output)
     with progress_bars() as progress:

@@ -1,4 +1,4 @@
-"""Labelled images from a Parquet file: column `image` (PNG or JPEG bytes, or a struct with a field `bytes`), `label`.
+"""Images from a Parquet file: column `image` (PNG or JPEG bytes, or a struct with a field `bytes`), and `label`.
 
 Takes the first `limit` rows and reads no row group beyond them. Every fault of the file is one WvvError that names the
 file and, where it lies in a row, the row counted from 0.
@@ -6,8 +6,9 @@ file and, where it lies in a row, the row counted from 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,23 +23,34 @@ _BATCH_ROWS = 256
 
 def load_parquet(path: Path, limit: int | None) -> LabelledImages:
     """The first `limit` rows, all of them where `limit` is None."""
+    pictures, labels = _read(path, limit, ("image", "label"))
+    return LabelledImages(pictures, np.array(labels, np.int64))
+
+
+def load_images(path: Path, limit: int | None) -> np.ndarray:
+    """The pixels uint8 (n, h, w, c) of the first `limit` rows, all where it is None; other columns do not matter."""
+    return _read(path, limit, ("image",))[0]
+
+
+def _read(path: Path, limit: int | None, columns: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+    """The images, and as many labels where they are among the columns."""
     # Outside the try that opens: a fault in a row keeps its own message.
     with _open(path) as file:
-        _check_columns(path, file.schema_arrow)
+        _check_columns(path, file.schema_arrow, columns)
         rows = file.metadata.num_rows if limit is None else min(limit, file.metadata.num_rows)
         if rows == 0:
             raise WvvError(f"{path}: holds no rows, need at least one image")
-        pictures, labels, wheres = [], [], []
-        for number, (data, label) in enumerate(_rows(path, file, rows)):
+        pictures, labels, wheres = [], list[int](), []
+        for number, (data, *label) in enumerate(_rows(path, file, rows, columns)):
             where = f"{path}: row {number}"
             if data is None:
                 raise WvvError(f"{where}: no image in column 'image'")
-            if label is None or not 0 <= label < 2**63:
-                raise WvvError(f"{where}: label is {label}, need an integer of 0 or more")
+            if label and (label[0] is None or not 0 <= label[0] < 2**63):
+                raise WvvError(f"{where}: label is {label[0]}, need an integer of 0 or more")
             pictures.append(decode(data, where))
-            labels.append(label)
+            labels += label
             wheres.append(where)
-    return LabelledImages(stack(pictures, wheres), np.array(labels, np.int64))
+    return stack(pictures, wheres), labels
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -48,13 +60,13 @@ def _open(path: Path) -> pq.ParquetFile:
         raise WvvError(f"{path}: not a readable Parquet file ({_first_line(error)})") from error
 
 
-def _check_columns(path: Path, schema: pa.Schema) -> None:
-    for name in ("image", "label"):
+def _check_columns(path: Path, schema: pa.Schema, columns: Sequence[str]) -> None:
+    for name in columns:
         if name not in schema.names:
             raise WvvError(f"{path}: no column {name!r}; it has: {', '.join(schema.names) or 'none'}")
     if not _is_image(schema.field("image").type):
         raise WvvError(f"{path}: column 'image' is {schema.field('image').type}, need binary or a struct with 'bytes'")
-    if not pa.types.is_integer(schema.field("label").type):
+    if "label" in columns and not pa.types.is_integer(schema.field("label").type):
         raise WvvError(f"{path}: column 'label' is {schema.field('label').type}, need an integer type")
 
 
@@ -64,16 +76,17 @@ def _is_image(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _rows(path: Path, file: pq.ParquetFile, rows: int) -> Iterator[tuple[bytes | None, int | None]]:
-    """The first `rows` rows as (bytes, label), a batch at a time."""
+def _rows(path: Path, file: pq.ParquetFile, rows: int, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The first `rows` rows as (bytes,) or (bytes, label), a batch at a time."""
     try:
-        for batch in file.iter_batches(_BATCH_ROWS, row_groups=_groups(file, rows), columns=["image", "label"]):
+        for batch in file.iter_batches(_BATCH_ROWS, row_groups=_groups(file, rows), columns=list(columns)):
             # By name: a reader may give the columns in the file's order. The slice spares what no one will decode.
             images = batch.column("image").slice(0, rows)
             if pa.types.is_struct(images.type):
                 # Not `field("bytes")`, which would ignore the struct's own nulls.
                 images = pa.array([item and item["bytes"] for item in images.to_pylist()], pa.binary())
-            yield from zip(images.to_pylist(), batch.column("label").slice(0, rows).to_pylist(), strict=True)
+            others = [batch.column(name).slice(0, rows).to_pylist() for name in columns if name != "image"]
+            yield from zip(images.to_pylist(), *others, strict=True)
             rows -= len(images)
             if rows <= 0:
                 return

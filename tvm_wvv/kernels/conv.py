@@ -1,7 +1,8 @@
 """int8 convolution and depthwise convolution, NHWC: stages `pad`, `conv` or `depthwise`, `requantize`.
 
 The input's zero point never meets the inner loop: sum (x - z) w = sum x w - z sum w, and the second term goes into the
-bias offline. Padding holds z, so that it adds nothing. Where the window never leaves the image there is no `pad` stage.
+bias offline (numerics.md, N2). Padding holds z, so that it adds nothing. Where the window never leaves the image there
+is no `pad` stage.
 """
 
 from __future__ import annotations

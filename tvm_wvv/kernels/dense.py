@@ -1,4 +1,7 @@
-"""int8 fully connected layer: stages `dense`, `requantize`. The input is read as rows, whatever its shape is."""
+"""int8 fully connected layer (numerics.md, N2): stages `dense`, `requantize`.
+
+The input is read as rows, whatever its shape is.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ _CENTRED_BOUND = 255
 
 
 def add(op: Add, lhs_shape: Shape, rhs_shape: Shape) -> Kernel:
-    """Both operands are raised, brought to a common scale one by one, summed, and brought to the output's."""
+    """Both operands are raised, brought to a common scale one by one, summed, and brought to the output's
+    (numerics.md, N21).
+    """
     use = add_parameters(op)
     bound = _CENTRED_BOUND << use.left_shift
 
@@ -69,6 +71,7 @@ def clip(op: Clip, x_shape: Shape) -> Kernel:
 
 
 def _centred(q: Expr, affine: Affine) -> Expr:
+    """The real number in steps of its scale (numerics.md, N1)."""
     return q.astype("int32") - int32(affine.zero_point)
 
 

@@ -1,10 +1,10 @@
-"""The one requantization as TIR: an int32 sum to another scale in two rounding steps, as `quant.requantize` does.
+"""The one requantization as TIR: an int32 sum to another scale in two rounding steps (numerics.md, N17).
 
     high = floor((acc * 2^left * mantissa + 2^30) / 2^31)        halves up
     y    = high / 2^right                                        nearest, halves away from zero
 
 A multiplier's shift is left - right, one of them zero. Where |acc * 2^left| is proved to be below 2^30, shorter forms
-give the same bits, and none of their steps overflows:
+give the same bits (numerics.md, N18), and none of their steps overflows:
 
     high = floor((2 * acc * 2^left * mantissa + 2^31) / 2^32)    the upper word of one product
     y    = (high - [high < 0] + 2^(right - 1)) >> right          for right >= 1
@@ -45,7 +45,7 @@ def wrapped(value: Expr) -> Expr:
 
 
 def finish(value: Expr, zero_point: int, clamp: Pair) -> Expr:
-    """`value` moved by the zero point, held within the clamp, as int8."""
+    """`value` moved by the zero point, held within the clamp, as int8 (numerics.md, N20)."""
     return clamped(value + int32(zero_point), clamp)
 
 

@@ -1,4 +1,4 @@
-"""float32 to int8 and back, at the rim of a network; one block, named as the operator.
+"""float32 to int8 and back, at the rim of a network (numerics.md, N25); one block, named as the operator.
 
 The scale is read at run time, as a constant of one element: TVM 0.27 prints a float immediate with seven digits, which
 is another float32, and may turn a division by one into a product with its rounded inverse.

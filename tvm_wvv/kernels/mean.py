@@ -1,4 +1,6 @@
-"""Mean over axes: stages `sum` and `requantize`; the multiplier divides by the number of elements as well."""
+"""Mean over axes: stages `sum` and `requantize`; the multiplier divides by the number of elements as well
+(numerics.md, N23).
+"""
 
 from __future__ import annotations
 

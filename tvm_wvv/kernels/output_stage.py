@@ -1,7 +1,8 @@
 """The last stage of convolutions and dense layers: bias, requantization, zero point, clamp; block `requantize`.
 
-One multiplier stands in the code as immediates; multipliers of channels are read from constants. Where the sums are
-proved small and every multiplier is below a half, the constants are prepared so that little is left to compute.
+One multiplier (numerics.md, N16) stands in the code as immediates; those of channels are read from constants. Where the
+sums are proved small and every multiplier is below a half, the constants are prepared so that little is left to
+compute.
 """
 
 from __future__ import annotations
@@ -50,7 +51,21 @@ class OutputStage:
     @property
     def short(self) -> bool:
         """Whether the short form of requantization is proved for every channel."""
-        return self.bound < SHORT_BOUND and all(-one.shift in _SHORT_RIGHT for one in _normal(self.multipliers))
+        return self.bound < SHORT_BOUND and all(-one.shift in _SHORT_RIGHT for one in normal(self.multipliers))
+
+    @property
+    def positive(self) -> bool:
+        """Whether everything below the zero point is clamped, so that no negative number is ever seen."""
+        return self.clamp[0] >= self.zero_point
+
+    def words(self) -> np.ndarray:
+        """What C microkernels read, [output, 4]: twice the bias, mantissa, rounding with zero point, right shift."""
+        assert self.short, "microkernels requantize in the short form only"
+        mantissas, shifts = per_channel(normal(self.multipliers))
+        rights = np.broadcast_to(-shifts, self.bias.shape)
+        roundings = (1 << rights >> 1) + (self.zero_point << rights)
+        columns = (2 * self.bias, np.broadcast_to(mantissas, self.bias.shape), roundings, rights)
+        return np.stack(columns, axis=1).astype(np.int32)
 
     @property
     def constants(self) -> tuple[np.ndarray, ...]:
@@ -64,7 +79,7 @@ class OutputStage:
     def _named_constants(self) -> dict[str, np.ndarray]:
         if self.single:
             return {"bias": self.bias}
-        mantissas, shifts = per_channel(_normal(self.multipliers))
+        mantissas, shifts = per_channel(normal(self.multipliers))
         always = {"bias": self.bias, "mantissas": mantissas}
         lefts, rights = np.maximum(shifts, 0), np.maximum(-shifts, 0)
         if self.short:
@@ -93,6 +108,6 @@ class OutputStage:
         return clamped(requantize_short(shift_left(total, int32(1)), *rest), self.clamp)
 
 
-def _normal(multipliers: Sequence[Multiplier]) -> list[Multiplier]:
-    # Zero, and a shift that moves every bit out on the left, give zero; this form of it keeps the short form open.
+def normal(multipliers: Sequence[Multiplier]) -> list[Multiplier]:
+    """Zero, and a shift that moves every bit out on the left, give zero; in this form of it short forms stay open."""
     return [one if one.mantissa and one.shift <= 31 else Multiplier(0, -1) for one in multipliers]

@@ -1,9 +1,11 @@
-"""The rounding between two Winograd stages: int32 values to another scale, with zero point and clip.
+"""The rounding between two Winograd stages: int32 values to another scale, with zero point and clip
+(numerics.md, N8, N10): the stage quantizer (numerics.md, N14) in fixed point.
 
     q = clip(rq(value, mantissa, shift) + zero_point)               rq is `quant.requantize`
 
-All multipliers of a stage have one shift, which becomes an immediate. Mantissas are read from a constant, one for each
-tap or for each tap and output channel, unless all of them are the same; one power of two becomes a shift.
+All multipliers of a stage have one shift (numerics.md, N19), which becomes an immediate. Mantissas are read from a
+constant, one for each tap or for each tap and output channel, unless all of them are the same; one power of two becomes
+a shift.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""int8 softmax over the last axis in TFLite's fixed-point arithmetic: a table of exponentials, one reciprocal a row.
+"""int8 softmax over the last axis in TFLite's fixed-point arithmetic (numerics.md, N24): a table of exponentials, one
+reciprocal a row.
 
 Stages `peak`, `total`, `headroom`, `half`, `newton0` and on, `softmax`. `quant.softmax` explains the numbers and makes
 the table.

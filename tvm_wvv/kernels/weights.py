@@ -25,7 +25,7 @@ def blocked(weights: np.ndarray, block: int) -> np.ndarray:
 
 
 def folded_bias(weights: np.ndarray, bias: np.ndarray | None, zero_point: int) -> np.ndarray:
-    """bias - zero_point * sum of the weights, for each output channel; wraps as 32-bit sums do."""
+    """bias - zero_point * sum of the weights, for each output channel; wraps as 32-bit sums do (numerics.md, N2)."""
     given = np.zeros(len(weights), np.int64) if bias is None else bias.astype(np.int64)
     return (given - zero_point * _per_channel(weights).sum(axis=1)).astype(np.int32)
 

@@ -22,7 +22,7 @@ def inside(row: Expr, column: Expr, x_shape: tuple[int, ...]) -> Expr:
 
 
 def padded(x: te.Tensor, window: Window, value: int) -> te.Tensor:
-    """The image with `value` around it, or the image itself where the window has no padding."""
+    """The image with `value`, its zero point, around it (numerics.md, N2), or the image itself without padding."""
     top, left, bottom, right = window.padding
     if not any(window.padding):
         return x

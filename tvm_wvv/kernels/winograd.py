@@ -1,7 +1,8 @@
 """Winograd convolution in TensorIR: blocks `pad`, `input_transform`, `tile_product`, `output_transform`, `requantize`.
 
-Layouts are those of `transforms.grid.Grid`; the arithmetic is that of `reference.winograd`, stage by stage. Each stage
-is a kernel of its own, and `winograd_conv2d` holds all of them in one function, so that a schedule can merge them.
+Layouts are those of `transforms.grid.Grid`; the arithmetic is that of `reference.winograd`, stage by stage
+(numerics.md, N3). Each stage is a kernel of its own, and `winograd_conv2d` holds all of them in one function, so that a
+schedule can merge them.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def winograd_requantize(op: Conv2d, shape: Shape, bias: np.ndarray | None) -> Ke
 def winograd_conv2d(op: Conv2d, algorithm: Algorithm, x_shape: Shape, u: np.ndarray, bias: np.ndarray | None) -> Kernel:
     """x int8 NHWC -> int8 NHWC, all stages in one function; `u` is U int16 [tap, o, c]."""
     grid, zero_point, outputs = Grid(algorithm, x_shape, op.window.padding), op.input.zero_point, u.shape[1]
-    stage, packed = _output_stage(op, outputs, bias, _bound(u, algorithm, zero_point)), pack_weights(u)
+    stage, packed = exact_output_stage(op, algorithm, u, bias), pack_weights(u)
 
     def body(x: tirx.Buffer, w: tirx.Buffer, *rest: tirx.Buffer) -> None:
         v = intermediate("v", grid.v_shape, "int16")
@@ -107,7 +108,7 @@ def padded_image(x: tirx.Buffer, grid: Grid, value: int) -> tirx.Buffer:
 
 
 def pack_weights(u: np.ndarray) -> np.ndarray:
-    """[tap, o, c] as [tap, o / block, c, block]: the inner loop reads the weights of a few outputs in one run."""
+    """U [tap, o, c] (numerics.md, N7) as [tap, o / block, c, block]: weights of a few outputs are read in one run."""
     taps, outputs, channels = u.shape
     width = next(width for width in _WEIGHT_RUNS if outputs % width == 0)
     return np.ascontiguousarray(u.reshape(taps, outputs // width, width, channels).transpose(0, 1, 3, 2))
@@ -117,6 +118,11 @@ def weight_reader(u: tirx.Buffer) -> Callable[[Expr, Expr, Expr], Expr]:
     """U at (tap, o, c), from what `pack_weights` made."""
     width = int(u.shape[3])
     return lambda tap, o, c: u[tap, o // width, c, o % width]
+
+
+def exact_output_stage(op: Conv2d, algorithm: Algorithm, u: np.ndarray, bias: np.ndarray | None) -> OutputStage:
+    """The last stage of a layer whose sums are exact; `u` is U int16 [tap, o, c]."""
+    return _output_stage(op, u.shape[1], bias, _bound(u, algorithm, op.input.zero_point))
 
 
 def _output_stage(op: Conv2d, outputs: int, bias: np.ndarray | None, bound: int) -> OutputStage:
@@ -139,6 +145,6 @@ def requantize_block(sums: tirx.Buffer, constants: Sequence[tirx.Buffer], out: t
 
 
 def _bound(u: np.ndarray, algorithm: Algorithm, zero_point: int) -> int:
-    """The proved limit of the convolution's sums without bias."""
+    """The proved limit of the convolution's sums without bias (numerics.md, N13)."""
     low, high = INT8
     return max(map(abs, stage_ranges(algorithm, (low - zero_point, high - zero_point), weight_sums(u, algorithm)).sums))

@@ -1,8 +1,9 @@
 """The blocks of a Winograd convolution, each written into the function that is being built.
 
-A transform is one block for each tile and channel: a straight-line program on int32 scalars, in which each result is
-stored as soon as it can be, and each operand is loaded when it is first asked for. A Cortex-M has 14 registers for what
-may be hundreds of values: this order leaves few of them alive at a time.
+A transform is one block for each tile and channel: its matrix (numerics.md, N4), in which complex points have become
+real rows (numerics.md, N5), as a straight-line program on int32 scalars, in which each result is stored as soon as it
+can be, and each operand is loaded when it is first asked for. A Cortex-M has 14 registers for what may be hundreds of
+values: this order leaves few of them alive at a time.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def input_transform(
     stored: Stored | None = None,
     operands: Sequence[tirx.Buffer] = (),
 ) -> None:
-    """V = B (d - zero point) = B d - zero point * (sums of the rows of B), of which all but very few are zero.
+    """V = B (d - zero point) = B d - zero point * (sums of the rows of B), of which all but very few are zero
+    (numerics.md, N6).
 
     What is stored of it is `stored(tap, V, keep)`, V itself if there is none; it reads `operands` at [tap].
     """
@@ -76,7 +78,7 @@ def input_transform(
 def tile_product(
     v: tirx.Buffer, m: tirx.Buffer, weight: Callable[[Expr, Expr, Expr], Expr], start: tirx.Buffer | None = None
 ) -> None:
-    """M = sum over channels of V * U, where U is `weight(tap, o, c)`, from `start[tap, o]` on.
+    """M = sum over channels of V * U, where U is `weight(tap, o, c)`, from `start[tap, o]` on (numerics.md, N9).
 
     Without `start` from zero and modulo 2^32, which is all that exact arithmetic needs; with it the sums must fit.
     """
@@ -101,7 +103,7 @@ def output_transform(
     weighted: Callable[[int, tirx.Var, Expr], Expr] | None = None,
     operands: Sequence[tirx.Buffer] = (),
 ) -> None:
-    """y = A M / scale over whole tiles, out of M modulo 2^32 (`transforms.modular`).
+    """y = A M / scale over whole tiles, out of M modulo 2^32 (numerics.md, N11, N12).
 
     Or y = A `weighted(tap, o, M)`, undivided, where that is given; it reads `operands`.
     """
@@ -123,7 +125,7 @@ def output_transform(
 
 
 def requantize_input(v: tirx.Buffer, stored: tirx.Buffer, value: Stored, operands: Sequence[tirx.Buffer] = ()) -> None:
-    """stored = value(tap, V, keep) for each entry; `value` reads `operands` at [tap]."""
+    """stored = value(tap, V, keep) for each entry; `value` reads `operands` at [tap] (numerics.md, N8)."""
     batch, rows, columns, taps, channels = _shape(v)
     axes = {"n": batch, "tile_row": rows, "tile_column": columns, "all_taps": 1, "c": channels}
     with block("requantize_input", **axes) as (n, row, column, every, c):
@@ -140,7 +142,7 @@ def requantize_products(
     value: Callable[[Expr, Sequence[Expr], Keep], Expr],
     operands: Sequence[tirx.Buffer] = (),
 ) -> None:
-    """rescaled = value(M, operands at [tap, o], keep) for each entry."""
+    """rescaled = value(M, operands at [tap, o], keep) for each entry (numerics.md, N10)."""
     batch, rows, columns, taps, channels = _shape(m)
     axes = {"n": batch, "tile_row": rows, "tile_column": columns, "tap": taps, "o": channels}
     with block("requantize_products", **axes) as (n, row, column, tap, o):

@@ -176,7 +176,7 @@ def _weights_of_taps(factors: np.ndarray) -> Constants:
 
 
 def _weighted(factors: np.ndarray, operands: Sequence[tirx.Buffer]) -> Callable[[int, tirx.Var, Expr], Expr]:
-    """k M; of a power of two the C compiler makes a shift."""
+    """k M (numerics.md, N15); of a power of two the C compiler makes a shift."""
 
     def value(tap: int, o: tirx.Var, entry: Expr) -> Expr:
         if operands:

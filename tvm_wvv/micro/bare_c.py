@@ -1,7 +1,8 @@
 """One kernel (PrimFunc with buffer parameters) to one plain C function on raw pointers.
 
 Takes:  a kernel as `te.create_prim_func` makes it, scheduled or not; shapes constant; the last parameter is the output.
-        An attribute `wvv.headers` names the headers that declare the microkernels it calls.
+        An attribute `wvv.headers` names the headers that declare the microkernels it calls; `wvv.kernel` marks one of
+        our own, above which a comment names the equations of docs/numerics.md by block.
 Gives:  C11 text that needs no TVM, no heap and no alignment beyond 16 bytes, and the bytes of scratch it must be given.
 """
 
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 import tvm
 from tvm import s_tir, tirx
 
+from tvm_wvv.kernels.equations import citation
 from tvm_wvv.micro.bare_pointers import bare_pointers
 from tvm_wvv.micro.c_text import Text, mentions, take
 from tvm_wvv.micro.split_reductions import split_reductions
+from tvm_wvv.micro.statements import walk
 
 _TARGET = tvm.target.Target({"kind": "c"})
 
@@ -29,6 +32,9 @@ _TO_LOOPS = (
     tirx.transform.StmtSimplify(),
     s_tir.transform.LowerOpaqueBlock(),
 )
+
+# The same for a kernel that calls C: compaction sees the one address that is passed, not what is done with it.
+_WHOLE_BUFFERS = tuple(one for one in _TO_LOOPS if "CompactBufferAllocation" not in str(one.info.name))
 
 # Loops to C. MakePackedAPI and AnnotateEntryFunc stay out: they would wrap the kernel for TVM's runtime. So does
 # StorageRewrite: the workspace has been packed by then.
@@ -77,13 +83,14 @@ _MATH = frozenset(
 class BareKernel:
     """A C function without its name: `parameters` are (element type, name), the output the last before workspace.
 
-    `headers` are spelled as after `#include`.
+    `headers` are spelled as after `#include`; `comment` is a line above the definition, or empty.
     """
 
     parameters: tuple[tuple[str, str], ...]
     body: str
     workspace_bytes: int
     headers: tuple[str, ...]
+    comment: str = ""
 
     def signature(self, name: str, *, restrict: bool) -> str:
         """`restrict` promises the C compiler that no two arguments overlap; not true of a call that works in place."""
@@ -97,16 +104,25 @@ class BareKernel:
 
     def definition(self, name: str, *, restrict: bool) -> str:
         """The whole function."""
-        return f"{self.signature(name, restrict=restrict)} {{\n{self.body}}}\n"
+        return f"{self.comment}{self.signature(name, restrict=restrict)} {{\n{self.body}}}\n"
 
 
 def build(func: tirx.PrimFunc) -> BareKernel:
     """Generate C for one kernel."""
-    bare = bare_pointers(_run(_TO_LOOPS, split_reductions(func)))
+    to_loops = _WHOLE_BUFFERS if "wvv.headers" in (func.attrs or {}) else _TO_LOOPS
+    bare = bare_pointers(_run(to_loops, split_reductions(func)))
     lowered = _run(_TO_C, bare.func.with_attr("target", _TARGET))
     module = tvm.get_global_func("target.build.c")(tvm.IRModule({"kernel": lowered}), _TARGET)
     text = take(module.inspect_source())
-    return BareKernel(text.parameters, _silence_unused(text), bare.workspace_bytes, _includes(func, text))
+    body, headers = _silence_unused(text), _includes(func, text)
+    return BareKernel(text.parameters, body, bare.workspace_bytes, headers, _comment(func))
+
+
+def _comment(func: tirx.PrimFunc) -> str:
+    """The equations that the kernel's blocks compute; a function from elsewhere may call its blocks what it likes."""
+    blocks = [stmt.name_hint for stmt in walk(func.body) if isinstance(stmt, s_tir.SBlock)]
+    cited = citation(blocks) if "wvv.kernel" in func.attrs else None
+    return f"/* tvm_wvv docs/numerics.md: {cited} */\n" if cited else ""
 
 
 def _includes(func: tirx.PrimFunc, text: Text) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.micro.strict_table import StrictTable, read_table
+from tvm_wvv.passes.options import Target
 from tvm_wvv.resources import boards_dir
 
 FEATURES = ("dsp", "fpu", "mve")
@@ -77,6 +78,13 @@ class Board:
     run: Run
     timer: Timer | None
     folder: Path
+
+    @property
+    def target(self) -> Target:
+        """What the compiler makes kernels for."""
+        if "mve" in self.cpu.features:
+            return "cortex_m_mve"
+        return "cortex_m_dsp" if "dsp" in self.cpu.features else "cortex_m"
 
     def region(self, name: str) -> Region:
         return next(region for region in self.memory if region.name == name)

@@ -15,7 +15,10 @@ from tvm_wvv.micro.aot import Peak, Program, program
 from tvm_wvv.micro.emit_model import model_source
 from tvm_wvv.micro.emit_run import interface_header, run_source
 from tvm_wvv.micro.emit_weights import weights_header, weights_source
+from tvm_wvv.micro.microkernels import microkernel_files
 from tvm_wvv.passes.lowered import Lowered
+
+_NONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,11 @@ class Emitted:
     kernel_workspace: Mapping[str, int]
 
 
-def emit(lowered: Lowered) -> Emitted:
-    """All C files of a model."""
+def emit(lowered: Lowered, support: Mapping[str, str] = _NONE) -> Emitted:
+    """All C files of a model; `support` are those of a library that its kernels call."""
     made = program(lowered)
     return Emitted(
-        files=files(made),
+        files={**files(made), **support},
         arena_bytes=made.arena_bytes,
         workspace_bytes=made.workspace_bytes,
         weight_bytes=sum(array.nbytes for array in made.weights.values()),
@@ -58,6 +61,7 @@ def files(made: Program) -> dict[str, str]:
         f"{name}_weights.h": weights_header(name, made.weights),
         f"{name}_weights.c": weights_source(name, made.weights),
         "wvv_model.c": model_source(made),
+        **microkernel_files(header for function in made.functions for header in function.kernel.headers),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tvm_wvv.kernels.cmsis_nn import SHIM
 from tvm_wvv.micro.aot import Copy, Invoke, Port, Program, Skip
 from tvm_wvv.micro.c_names import comment
 from tvm_wvv.micro.emit_model import size_macro
@@ -12,6 +13,9 @@ from tvm_wvv.micro.storage import Place
 _STRING = """
 #include <string.h>
 """
+
+# Kernels return nothing: a library whose functions can fail keeps what they said until the run ends.
+_STATUS = {SHIM.header: (f'#include "{SHIM.header}"\n', "wvv_cmsis_nn_take_status()")}
 
 
 def interface_header(program: Program) -> str:
@@ -49,11 +53,13 @@ def run_source(program: Program) -> str:
     """The arena and the calls."""
     name, upper = program.name, program.name.upper()
     copies = any(isinstance(step, Copy) for step in program.steps)
+    headers = {header for function in program.functions for header in function.kernel.headers}
+    include, status = next((pair for header, pair in _STATUS.items() if f'"{header}"' in headers), ("", "0"))
     return f"""#include "tvmgen_{name}.h"
 {_STRING if copies else ""}
 #include "{name}_kernels.h"
 #include "{name}_weights.h"
-
+{include}
 #ifdef WVV_PROFILE
 #include "wvv_model.h"
 #else
@@ -62,7 +68,7 @@ def run_source(program: Program) -> str:
 {_arena(upper) if program.arena_bytes else ""}
 int32_t tvmgen_{name}_run(struct tvmgen_{name}_inputs* inputs, struct tvmgen_{name}_outputs* outputs) {{
   wvv_layer_mark(WVV_LAYER_START);
-{_body(program)}  return 0;
+{_body(program)}  return {status};
 }}
 """
 

@@ -6,7 +6,7 @@ TVM's version and every source of this package. A changed line of any pass compi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,22 +19,28 @@ from tvm_wvv.frontends.model import TensorInfo
 from tvm_wvv.micro import archive
 from tvm_wvv.micro.aot import Peak
 from tvm_wvv.micro.cache import fetch, key_of
+from tvm_wvv.micro.cmsis_nn import CmsisNn
 from tvm_wvv.micro.emit_c import Emitted, emit
 from tvm_wvv.micro.metadata import tensor_bytes
 from tvm_wvv.micro.progress import Progress
 from tvm_wvv.passes import pipeline
-from tvm_wvv.passes.lowered import LayerReport, Lowered
-from tvm_wvv.passes.options import Options
+from tvm_wvv.passes.lowered import OWN, LayerReport, Lowered
+from tvm_wvv.passes.options import Options, Target
+from tvm_wvv.resources import deploy_dir
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class Network:
-    """One lowered module and the C made of it. The arena holds tensors and the kernels' workspace."""
+    """One lowered module and the C made of it. The arena holds tensors and the kernels' workspace.
+
+    `board` is the one that an archive was written for.
+    """
 
     lowered: Lowered
     emitted: Emitted
+    board: str = ""
 
     @property
     def name(self) -> str:
@@ -53,6 +59,11 @@ class Network:
         return self.lowered.layers
 
     @property
+    def library(self) -> str | None:
+        """The library that some of its kernels call, with its version."""
+        return next((layer.backend for layer in self.layers if layer.backend != OWN), None)
+
+    @property
     def files(self) -> Mapping[str, str]:
         return self.emitted.files
 
@@ -66,20 +77,32 @@ class Network:
         return sum(tensor_bytes(info) for info in (*self.inputs, *self.outputs))
 
 
-def compiled(path: Path, options: Options, progress: Progress) -> Network:
-    """The network of a .tflite file, from the cache where it was compiled before."""
+def compiled(
+    path: Path, options: Options, progress: Progress, target: Target = "cortex_m", library: CmsisNn | None = None
+) -> Network:
+    """The network of a .tflite file, from the cache where it was compiled before; `library` computes direct layers."""
     # Read and checked even where the cache has it: a bad model is refused in the same words every time.
     model = tflite.load(path)
 
-    def make(target: Path) -> None:
+    def make(file: Path) -> None:
         progress("compile", 0, 2)
-        lowered = pipeline.lower(model, options, "cortex_m")
+        lowered = pipeline.lower(model, options, target, library)
         progress("compile", 1, 2)
-        target.write_bytes(archive.pack(emit(lowered), lowered, "", {}))
+        called = {layer.op for layer in lowered.layers if layer.backend != OWN}
+        emitted = emit(lowered, library.files(called) if library and called else {})
+        portable = _portable(lowered, lambda: pipeline.lower(model, options, "x86"))
+        file.write_bytes(archive.pack(emitted, portable, "", {}))
         progress("compile", 2, 2)
 
-    key = key_of([model.name, model.sha256, repr(options), tvm.__version__, _own_sources()])
+    made_of = (model.name, model.sha256, repr(options), target, library.key if library else "")
+    key = key_of([*made_of, tvm.__version__, _own_sources()])
     return of_archive(fetch(key, ".tar", make))
+
+
+def _portable(lowered: Lowered, in_process: Callable[[], Lowered]) -> Lowered:
+    """The same with a module that runs in process too, where no microkernel of C is to be called."""
+    calls_c = any("wvv.headers" in (func.attrs or {}) for func in lowered.module.functions.values())
+    return replace(lowered, module=in_process().module) if calls_c else lowered
 
 
 def with_whole_names(path: Path, options: Options, progress: Progress) -> Options:
@@ -97,11 +120,13 @@ def with_whole_names(path: Path, options: Options, progress: Progress) -> Option
 def of_archive(path: Path) -> Network:
     """The network of an archive."""
     made = archive.read(path)
-    return Network(made.lowered, made.emitted)
+    return Network(made.lowered, made.emitted, made.board)
 
 
 @cache
 def _own_sources() -> str:
-    """A digest of every Python file of this package."""
-    files = sorted(_PACKAGE.rglob("*.py"))
-    return key_of(part for file in files for part in (str(file.relative_to(_PACKAGE)), file.read_bytes()))
+    """A digest of every Python file of this package, and of what it carries into generated code."""
+    runtime = deploy_dir() / "runtime"
+    folders = [(_PACKAGE, "*.py"), (runtime, "kernels/*"), (runtime, "include/*")]
+    files = [(file.relative_to(root), file) for root, pattern in folders for file in sorted(root.rglob(pattern))]
+    return key_of(part for name, file in files for part in (str(name), file.read_bytes()))

@@ -13,13 +13,14 @@ from tvm_wvv.errors import WvvError
 from tvm_wvv.frontends import tflite
 from tvm_wvv.micro import archive
 from tvm_wvv.micro.board import X86, Board, load_board
+from tvm_wvv.micro.cmsis_nn import library_for
 from tvm_wvv.micro.firmware_cache import firmware
 from tvm_wvv.micro.fit import check_fit
 from tvm_wvv.micro.network import Network, compiled, of_archive, with_whole_names
 from tvm_wvv.micro.progress import Progress, silent
 from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, Runner
 from tvm_wvv.passes import pipeline
-from tvm_wvv.passes.options import Options
+from tvm_wvv.passes.options import Options, Target
 
 REFERENCE = "reference"
 """The pseudo board of TFLite's reference kernels."""
@@ -38,11 +39,18 @@ class Session:
         # By its name too: a damaged archive must be called one, not a bad model.
         return self.path.suffix == ".tar" or archive.is_archive(self.path)
 
-    def network(self) -> Network:
-        """Its C text and figures."""
+    def network(self, board: Board | None) -> Network:
+        """Its C text and figures, for the core of `board`; None where it is not to run on one."""
         if self.is_archive:
-            return of_archive(self.path)
-        return compiled(self.path, self.options, self.progress)
+            network = of_archive(self.path)
+            if network.library is not None and (board is None or board.name != network.board):
+                raise WvvError(
+                    f"{self.path}: calls {network.library} with scratch sized for {network.board}; "
+                    f"name that board, or the .tflite"
+                )
+            return network
+        target: Target = board.target if board else "cortex_m"
+        return compiled(self.path, self.options, self.progress, target, library_for(self.options, board))
 
     def runner(self, board_name: str) -> Runner:
         """What runs it on a board, on `x86` or on the `reference` kernels."""
@@ -66,7 +74,7 @@ class Session:
         return OnReference(Golden(source), model.inputs, model.outputs)
 
     def _on_board(self, board: Board) -> OnBoard:
-        network = self.network()
+        network = self.network(board)
         check_fit(network, board)
         self.progress("build firmware", 0, 1)
         elf = firmware(network.files, board, profile=False)
@@ -77,8 +85,9 @@ class Session:
         """TVM's LLVM back end on the model lowered for this host, or on the module that an archive holds."""
         from tvm_wvv.micro.in_process import InProcess
 
+        library_for(self.options, None)  # refuses what does not run here
         if self.is_archive:
-            lowered = self.network().lowered
+            lowered = self.network(None).lowered
         else:
             lowered = pipeline.lower(tflite.load(self.path), self.options, "x86")
         return OnHost(InProcess(lowered), lowered.inputs, lowered.outputs)
@@ -95,5 +104,6 @@ def open_session(named: str, options: Options, progress: Progress = silent) -> S
     if not session.is_archive:
         return replace(session, options=with_whole_names(path, options, progress))
     if options != Options():
-        raise WvvError(f"{named}: is compiled already, too late for --winograd and --layer; name its .tflite instead")
+        late = "too late for --winograd, --layer and --recipe"
+        raise WvvError(f"{named}: is compiled already, {late}; name its .tflite instead")
     return session

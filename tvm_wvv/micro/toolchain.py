@@ -20,6 +20,8 @@ from tvm_wvv.resources import deploy_dir
 
 GCC = "arm-none-eabi-gcc"
 HOST_CC = "cc"
+THIRD_PARTY = "third_party"
+"""The folder of generated files that a library's own sources lie in."""
 _JOBS = 2
 _FIRMWARE = ("main.c", "measure.c", "text.c", "semihosting.c", "startup_core.c", "fault.c")
 _HOST = ("main.c", "host_io.c")
@@ -36,6 +38,9 @@ _C = (
     "-ffp-contract=off",
 )
 
+# What CMSIS-NN's own CMakeLists.txt compiles it with; its warnings are not ours to mend.
+_FOREIGN_C = ("-std=gnu11", "-Ofast", "-w", "-ffunction-sections", "-fdata-sections")
+
 
 def compile_commands(
     board: Board, sources: Sequence[Path], build_dir: Path, *, optimize: str = "-O3", profile: bool = False
@@ -43,8 +48,12 @@ def compile_commands(
     """One command a source, in order; the object's path is the last argument."""
     timer = _timer_facts(board.cpu, board.timer) if board.timer else []
     marks = ["-DWVV_PROFILE"] if profile else []
-    start = [GCC, *board.cpu.flags, optimize, *_C, *timer, *marks, *_places(build_dir)]
-    return [[*start, "-c", str(source), "-o", str(_object(source, build_dir))] for source in sources]
+    library = build_dir / "src" / THIRD_PARTY
+    includes = [f"-isystem{folder}" for folder in sorted(library.glob("**/Include"))]
+    start = [GCC, *board.cpu.flags, optimize, *_C, *timer, *marks, *_places(build_dir), *includes]
+    foreign = [GCC, *board.cpu.flags, *_FOREIGN_C, *_places(build_dir), *includes]
+    places = [(source, source.is_relative_to(library), _object(source, build_dir)) for source in sources]
+    return [[*(foreign if theirs else start), "-c", str(source), "-o", str(made)] for source, theirs, made in places]
 
 
 def _timer_facts(cpu: Cpu, timer: Timer) -> list[str]:
@@ -125,8 +134,13 @@ def _fresh(build_dir: Path, product: str) -> Path:
 def _write(files: Mapping[str, str], build_dir: Path) -> list[Path]:
     """Writes all files; gives the C sources among them, sorted."""
     for name, text in files.items():
-        assert PurePosixPath(name).name == name, f"{name}: generated files lie in one folder"
-        (build_dir / "src" / name).write_text(text, encoding="utf-8")
+        parts = PurePosixPath(name).parts
+        # Names may come from an archive that a stranger made.
+        if parts[0] in ("/", "..") or (len(parts) > 1 and (parts[0] != THIRD_PARTY or ".." in parts)):
+            raise WvvError(f"{name}: sources lie in one folder and below its {THIRD_PARTY}; compile the model again")
+        path = build_dir / "src" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     return [build_dir / "src" / name for name in sorted(files) if name.endswith(".c")]
 
 

@@ -2,17 +2,20 @@
 
 A Choice is proved: no value of any stage leaves its integer type, for these weights and any input. A Refusal says why
 not. Asked for by name, or by a recipe, an algorithm is taken wherever it is possible; under `auto` it must be exact and
-save instructions. Arithmetic that rounds takes its stage quantizers from the recipe, else from the exact ranges.
+save instructions. Arithmetic that rounds takes its stage quantizers from the recipe, else from the exact ranges; where
+these show that 16 bits hold every operand, int16 has nothing to round and is computed as exact.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import ModuleType
 
 from tvm_wvv.errors import WvvError
+from tvm_wvv.passes import estimate, estimate_dsp, estimate_mve
 from tvm_wvv.passes.conv_site import ConvSite
-from tvm_wvv.passes.estimate import direct_instructions, winograd_instructions
+from tvm_wvv.passes.options import Target
 from tvm_wvv.passes.spec import Mode, Spec
 from tvm_wvv.quant.default_stages import from_ranges
 from tvm_wvv.quant.operators import Conv2d, DepthwiseConv2d
@@ -26,6 +29,7 @@ from tvm_wvv.transforms.ranges import INT8, StageRanges, stage_ranges
 
 # How much the estimates of an algorithm must be below those of the direct kernel.
 _MARGIN = 0.95
+_ESTIMATES = {"cortex_m_dsp": estimate_dsp, "cortex_m_mve": estimate_mve}
 # Without data. Sums of int16 products are rescaled for each tap and channel anyway; scales of that kind cost nothing.
 _GRANULARITY: dict[str, Granularity] = {"int16": "tap_channel", "int8": "tap"}
 
@@ -34,7 +38,7 @@ _GRANULARITY: dict[str, Granularity] = {"int16": "tap_channel", "int8": "tap"}
 class Choice:
     """`variant` computes the site; `multiplications` are of one run, whole tiles counted.
 
-    `ranges` prove exact arithmetic; arithmetic that rounds has its proved `integers` instead.
+    `ranges` prove that nothing rounds before the end; what rounds in between has its proved `integers` instead.
     """
 
     variant: Variant
@@ -50,13 +54,18 @@ class Refusal:
     reason: str
 
 
-def choose(site: ConvSite, spec: Spec, recipe: LayerRecipe | None = None) -> Choice | Refusal | None:
-    """None where Winograd was not asked for. `auto` follows the layer's recipe, and so does its own algorithm."""
+def choose(
+    site: ConvSite, spec: Spec, recipe: LayerRecipe | None = None, target: Target = "cortex_m"
+) -> Choice | Refusal | None:
+    """None where Winograd was not asked for. `auto` follows the layer's recipe, and so does its own algorithm.
+
+    Without a recipe it takes what needs the fewest instructions on `target`.
+    """
     if spec is Mode.OFF:
         return None
     if recipe is not None and spec in (Mode.AUTO, recipe.variant):
         return prove(site, recipe.variant, recipe.stages)
-    return prove(site, spec) if isinstance(spec, Variant) else _cheapest(site)
+    return prove(site, spec) if isinstance(spec, Variant) else _cheapest(site, target)
 
 
 def prove(site: ConvSite, variant: Variant, stages: Stages | None = None) -> Choice | Refusal:
@@ -64,10 +73,15 @@ def prove(site: ConvSite, variant: Variant, stages: Stages | None = None) -> Cho
     reason = _refused(site, variant.algorithm)
     if reason is not None:
         return Refusal(reason)
-    return _exact(site, variant) if variant.arithmetic == "exact" else _quantized(site, variant, stages)
+    if variant.arithmetic == "exact":
+        return _exact(site, variant)
+    exact = _exact(site, variant) if variant.arithmetic == "int16" and stages is None else None
+    return exact if isinstance(exact, Choice) else _quantized(site, variant, stages)
 
 
 def _exact(site: ConvSite, variant: Variant) -> Choice | Refusal:
+    if "exact" not in ARITHMETICS[variant.algorithm.name]:
+        return Refusal(f"{variant} is not exact: its operands may leave int16")
     u = transform_weights(site.weights, variant.algorithm)
     zero_point = site.op.input.zero_point
     cells = INT8[0] - zero_point, INT8[1] - zero_point
@@ -93,13 +107,13 @@ def _multiplications(site: ConvSite, variant: Variant) -> int:
     return site.grid(variant.algorithm).multiplications(site.outputs)
 
 
-def _cheapest(site: ConvSite) -> Choice | Refusal:
+def _cheapest(site: ConvSite, target: Target) -> Choice | Refusal:
     """The cheapest exact algorithm that is possible, if it saves instructions; what costs more is not even proved."""
     algorithms = [one for name, one in ALGORITHMS.items() if "exact" in ARITHMETICS[name]]
     refusals = []
-    for algorithm in sorted(algorithms, key=lambda one: _cost(site, one)):
+    for algorithm in sorted(algorithms, key=lambda one: _cost(site, one, target)):
         variant = Variant(algorithm, "exact")
-        decision = _loss(site, variant) or prove(site, variant)
+        decision = _loss(site, variant, target) or prove(site, variant)
         if isinstance(decision, Choice):
             return decision
         refusals.append(decision)
@@ -107,22 +121,27 @@ def _cheapest(site: ConvSite) -> Choice | Refusal:
     return refusals[0]
 
 
-def _cost(site: ConvSite, algorithm: Algorithm) -> float:
+def _cost(site: ConvSite, algorithm: Algorithm, target: Target) -> float:
     """Estimated instructions; where the shape is impossible all cost the same, and the first one says why."""
-    return math.inf if _refused(site, algorithm) else winograd_instructions(site, algorithm)
+    return math.inf if _refused(site, algorithm) else _estimates(target).winograd_instructions(site, algorithm)
 
 
-def _loss(site: ConvSite, variant: Variant) -> Refusal | None:
+def _loss(site: ConvSite, variant: Variant, target: Target) -> Refusal | None:
     """That `variant`, though possible, does not save instructions."""
     if _refused(site, variant.algorithm):
         return None
-    direct, winograd = direct_instructions(site), winograd_instructions(site, variant.algorithm)
+    estimates = _estimates(target)
+    direct, winograd = estimates.direct_instructions(site), estimates.winograd_instructions(site, variant.algorithm)
     if winograd < _MARGIN * direct:
         return None
     return Refusal(
         f"does not pay with {site.x_shape[3]} input and {site.outputs} output channels on "
         f"{site.x_shape[1]}x{site.x_shape[2]}: about {winograd:,.0f} instructions by {variant}, {direct:,.0f} direct"
     )
+
+
+def _estimates(target: Target) -> ModuleType:
+    return _ESTIMATES.get(target, estimate)
 
 
 def _refused(site: ConvSite, algorithm: Algorithm) -> str | None:

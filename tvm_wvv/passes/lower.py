@@ -9,41 +9,58 @@ On Cortex-M the stages of one Winograd layer become one kernel, so that only str
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
+import numpy as np
 import tvm
 from tvm import IRModule, relax
 
 from tvm_wvv.kernels.dispatch import kernel_of
 from tvm_wvv.kernels.kernel import Kernel
 from tvm_wvv.passes import integer_ops
+from tvm_wvv.passes.dsp_kernels import dsp_kernel
+from tvm_wvv.passes.mve_kernels import mve_kernel
 from tvm_wvv.passes.options import Target
 from tvm_wvv.passes.stage_kernels import merged_kernel, stage_kernel
 from tvm_wvv.passes.stages import STAGES
 from tvm_wvv.quant.operators import Reshape
 from tvm_wvv.schedules import cortex_m, winograd, x86
 
-_SCHEDULES = {"cortex_m": cortex_m.schedule, "x86": x86.schedule}
+_NONE: Mapping[str, Kernel | str] = {}
+Shape = tuple[int, ...]
+Constants = Sequence[Sequence[np.ndarray]]
+# Of kernels without microkernels.
+_SCHEDULES = {
+    "cortex_m": cortex_m.schedule,
+    "cortex_m_dsp": cortex_m.schedule,
+    "cortex_m_mve": cortex_m.schedule,
+    "x86": x86.schedule,
+}
+# The first maker that has a kernel gives it.
+_MICROKERNELS = {"cortex_m_dsp": (dsp_kernel,), "cortex_m_mve": (mve_kernel, dsp_kernel)}
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerIntegerOps")
 class LowerIntegerOps:
-    """For one target."""
+    """For one target. `offloaded` holds, by layer name, kernels that replace our own, or reasons why none does."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, offloaded: Mapping[str, Kernel | str] = _NONE) -> None:
         self.target = target
+        self.offloaded = {name: one for name, one in offloaded.items() if isinstance(one, Kernel)}
 
     def transform_module(self, mod: IRModule, _ctx: tvm.transform.PassContext) -> IRModule:
         """The module of kernel calls."""
-        return _Lowering(self.target, mod["main"]).module()
+        return _Lowering(self.target, mod["main"], self.offloaded).module()
 
 
 class _Lowering:
     """One walk over `main`, from variables of the integer graph to variables of kernel calls."""
 
-    def __init__(self, target: Target, main: relax.Function) -> None:
-        self.main, self.target = main, target
+    def __init__(self, target: Target, main: relax.Function, offloaded: Mapping[str, Kernel]) -> None:
+        self.main, self.target, self.offloaded = main, target, offloaded
         self.builder = relax.BlockBuilder()
         self.new: dict[relax.Expr, relax.Expr] = {param: param for param in main.params}
         self.layers: dict[str, str] = {}
@@ -52,7 +69,7 @@ class _Lowering:
         bindings = [binding for block in self.main.body.blocks for binding in block.bindings]
         with self.builder.function("main", list(self.main.params)):
             with self.builder.dataflow():
-                for group in _groups(bindings, merge=self.target == "cortex_m"):
+                for group in _groups(bindings, merge=self.target != "x86"):
                     self._lower(group)
                 result = self.builder.emit_output(self._mapped(self.main.body.body))
             self.builder.emit_func_output(result)
@@ -76,14 +93,25 @@ class _Lowering:
 
     def _call(self, group: Sequence[relax.Binding], layer: str) -> relax.Call:
         """The kernel call of one operator or of one merged group of stages."""
-        kernel = _kernel(group)
-        # Only Winograd stages come in groups, and only for Cortex-M.
-        schedule = winograd.schedule if len(group) > 1 else _SCHEDULES[self.target]
-        func = schedule(kernel.func).with_attr("wvv.kernel", kernel.name)
+        # A call of a library has nothing to schedule.
+        kernel = self.offloaded.get(layer) or self._kernel(group)
+        func = kernel.func.with_attr("wvv.kernel", kernel.name)
         function = self.builder.add_func(func, kernel.name)
         data = [self._mapped(arg) for arg in integer_ops.split_args(group[0].value)[0]]
         constants = [relax.const(array, str(array.dtype)) for array in kernel.constants]
         return relax.call_tir(function, [*data, *constants], out_ty=group[-1].var.ty)
+
+    def _kernel(self, group: Sequence[relax.Binding]) -> Kernel:
+        """The scheduled kernel: of microkernels where the target has them, else of TensorIR alone."""
+        nodes, shapes, constants, dtype = _read(group)
+        for maker in _MICROKERNELS.get(self.target, ()):
+            made = maker(nodes, shapes, constants)
+            if made is not None:
+                return made
+        kernel = _plain_kernel(nodes, shapes, constants, dtype)
+        # Only Winograd stages come in groups, and only for Cortex-M.
+        schedule = winograd.schedule if len(group) > 1 else _SCHEDULES[self.target]
+        return replace(kernel, func=schedule(kernel.func))
 
     def _mapped(self, expr: relax.Expr) -> relax.Expr:
         if isinstance(expr, relax.Tuple):
@@ -107,18 +135,22 @@ def _is_stage(call: relax.Call) -> bool:
     return isinstance(integer_ops.read(call), STAGES)
 
 
-def _kernel(group: Sequence[relax.Binding]) -> Kernel:
+def _read(group: Sequence[relax.Binding]) -> tuple[list[Any], list[list[Shape]], list[list[np.ndarray]], str]:
+    """Of each operator what it is, its inputs' shapes and its constants; and the first one's element type."""
     calls = [binding.value for binding in group]
     nodes = [integer_ops.read(call) for call in calls]
     arguments = [integer_ops.split_args(call) for call in calls]
     shapes = [[integer_ops.shape_of(arg) for arg in data] for data, _ in arguments]
     constants = [[arg.value.numpy() for arg in rest] for _, rest in arguments]
-    first = nodes[0]
-    if not isinstance(first, STAGES):
-        return kernel_of(first, shapes[0], constants[0])
-    if len(group) == 1:
-        return stage_kernel(first, shapes[0][0], str(arguments[0][0][0].ty.dtype), constants[0])
-    return merged_kernel([node for node in nodes if isinstance(node, STAGES)], shapes[0][0], constants)
+    return nodes, shapes, constants, str(arguments[0][0][0].ty.dtype)
+
+
+def _plain_kernel(nodes: Sequence[Any], shapes: Sequence[list[Shape]], constants: Constants, dtype: str) -> Kernel:
+    if not isinstance(nodes[0], STAGES):
+        return kernel_of(nodes[0], shapes[0], constants[0])
+    if len(nodes) == 1:
+        return stage_kernel(nodes[0], shapes[0][0], dtype, constants[0])
+    return merged_kernel(nodes, shapes[0][0], constants)
 
 
 def identifier(name: str) -> str:

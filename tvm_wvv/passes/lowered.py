@@ -8,12 +8,15 @@ from tvm import IRModule
 
 from tvm_wvv.frontends.model import TensorInfo
 
+OWN = "own"
+
 
 @dataclass(frozen=True)
 class LayerReport:
     """One layer as `explain` and `profile` show it.
 
-    `reason` says why Winograd was refused; it is None where Winograd was not asked for.
+    `reason` says why Winograd was refused; it is None where Winograd was not asked for. `backend` is whose kernel
+    computes it; `backend_reason` says why it is ours where a library was asked for.
     """
 
     name: str
@@ -24,6 +27,8 @@ class LayerReport:
     multiplications: int
     weight_bytes: int
     output_shape: tuple[int, ...]
+    backend: str = OWN
+    backend_reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Target = Literal["cortex_m", "x86"]
+Target = Literal["cortex_m", "cortex_m_dsp", "cortex_m_mve", "x86"]
+"""What kernels are made for: any Cortex-M, one with the DSP extension (then with microkernels), one with integer
+vectors (MVE) besides, or this host."""
+Direct = Literal["own", "cmsis-nn"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,17 @@ class Options:
     """`winograd` is auto, off or an algorithm (f2, f2:exact); `layers` holds (layer, algorithm) pairs, which go first.
 
     `auto` follows the recipe where it names a layer, and an algorithm that rounds takes its stage quantizers from it.
-    `every_layer` makes the network return the output of every layer, in order, for comparison with the reference.
+    `every_layer` makes the network return the output of every layer, in order, for comparison with the reference; with
+    `alone` it also takes them, as further inputs, and every layer reads these instead of what the network computed.
+    `direct` says whose kernels compute what Winograd does not; `cmsis_nn` is the folder of that library where the user
+    named one.
     Plain values throughout: archives keep the options as JSON.
     """
 
     winograd: str = "auto"
     layers: tuple[tuple[str, str], ...] = ()
     every_layer: bool = False
+    alone: bool = False
     recipe: RecipeFile | None = None
+    direct: Direct = "own"
+    cmsis_nn: str | None = None

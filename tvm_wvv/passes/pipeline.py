@@ -15,27 +15,28 @@ from tvm_wvv.passes.expose_layers import ExposeLayers
 from tvm_wvv.passes.fuse_qdq import FuseQdq
 from tvm_wvv.passes.lower import LowerIntegerOps
 from tvm_wvv.passes.lowered import LayerReport, Lowered
+from tvm_wvv.passes.offload import Library, offload
 from tvm_wvv.passes.options import Options, Target
 from tvm_wvv.passes.report_layers import constant_bytes, report_layers
 from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
-from tvm_wvv.passes.spec import layer_recipe, parse_layer_specs, parse_spec
+from tvm_wvv.passes.spec import layer_recipe, own_recipe, parse_layer_specs, parse_spec
 from tvm_wvv.quant.operators import Affine, Conv2d, Dequantize
 from tvm_wvv.quant.recipe import LayerRecipe, check_recipe, parse_recipe
 
 
-def lower(model: QuantModel, options: Options, target: Target) -> Lowered:
-    """Kernel calls for `target`, and a report of each layer."""
+def lower(model: QuantModel, options: Options, target: Target, library: Library | None = None) -> Lowered:
+    """Kernel calls for `target`, and a report of each layer; `library` computes the direct layers that it can."""
     integer = _run([FuseQdq()], model.module)
-    decisions = decide(integer, options, model.sha256)
-    passes: list[Any] = [
-        *([ExposeLayers()] if options.every_layer else []),
-        RewriteWinograd(decisions),
-        LowerIntegerOps(target),
-    ]
-    module = _run(passes, integer)
-    reports = report_layers(integer, decisions, constant_bytes(module))
+    decisions = decide(integer, options, model.sha256, target)
+    exposed = [ExposeLayers(options.alone)] if options.every_layer else []
+    staged = _run([*exposed, RewriteWinograd(decisions)], integer)
+    offloaded = {} if library is None else offload(staged, library)
+    module = _run([LowerIntegerOps(target, offloaded)], staged)
+    backends = {} if library is None else {name: (library.name, one) for name, one in offloaded.items()}
+    reports = report_layers(integer, decisions, constant_bytes(module), backends)
     outputs = _layer_outputs(integer) if options.every_layer else model.outputs
-    return Lowered(model.name, module, reports, model.inputs, outputs, model.sha256)
+    inputs = (*model.inputs, *outputs) if options.every_layer and options.alone else model.inputs
+    return Lowered(model.name, module, reports, inputs, outputs, model.sha256)
 
 
 def explain(model: QuantModel, options: Options) -> tuple[LayerReport, ...]:
@@ -49,14 +50,19 @@ def _run(passes: Sequence[Any], module: IRModule) -> IRModule:
     return module
 
 
-def decide(integer: IRModule, options: Options, model_sha256: str = "") -> dict[str, Choice | Refusal]:
+def decide(
+    integer: IRModule, options: Options, model_sha256: str = "", target: Target = "cortex_m"
+) -> dict[str, Choice | Refusal]:
     """What is done with each convolution, by layer name; empty where Winograd is off."""
     sites = {name: site_of(call) for name, call in convolutions(integer).items()}
     own, recipe = parse_layer_specs(options.layers, tuple(sites)), _recipe(options, model_sha256, sites)
     decisions = {}
     for name, site in sites.items():
-        spec = own.get(name, parse_spec(options.winograd))
-        decision = choose(site, spec, layer_recipe(name, spec, recipe))
+        if name in own:
+            decision = choose(site, own[name], own_recipe(own[name], recipe.get(name)), target)
+        else:
+            general = parse_spec(options.winograd)
+            decision = choose(site, general, layer_recipe(name, general, recipe), target)
         if decision is not None:
             decisions[name] = decision
     return decisions

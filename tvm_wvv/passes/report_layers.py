@@ -9,19 +9,26 @@ from collections.abc import Mapping
 from tvm import IRModule, relax
 from tvm.ir import Constant
 
+from tvm_wvv.kernels.kernel import Kernel
 from tvm_wvv.passes import integer_ops
 from tvm_wvv.passes.choose import Choice, Refusal
-from tvm_wvv.passes.lowered import LayerReport
+from tvm_wvv.passes.lowered import OWN, LayerReport
 from tvm_wvv.quant.operators import Conv2d, DepthwiseConv2d, FullyConnected
+
+# Of a layer: the library that was asked for it, and its kernel there or the reason why it has none.
+Backends = Mapping[str, tuple[str, Kernel | str]]
 
 
 def report_layers(
-    integer: IRModule, decisions: Mapping[str, Choice | Refusal], weight_bytes: Mapping[str, int]
+    integer: IRModule,
+    decisions: Mapping[str, Choice | Refusal],
+    weight_bytes: Mapping[str, int],
+    backends: Backends,
 ) -> tuple[LayerReport, ...]:
     """Reports in the order of computation, for a module after `fuse_qdq`."""
     bindings = [binding for block in integer["main"].body.blocks for binding in block.bindings]
     calls = [binding.value for binding in bindings if integer_ops.is_integer_op(binding.value)]
-    return tuple(_report(call, decisions, weight_bytes) for call in calls)
+    return tuple(_report(call, decisions, weight_bytes, backends) for call in calls)
 
 
 def constant_bytes(lowered: IRModule) -> dict[str, int]:
@@ -46,7 +53,10 @@ def macs(call: relax.Call) -> int:
 
 
 def _report(
-    call: relax.Call, decisions: Mapping[str, Choice | Refusal], weight_bytes: Mapping[str, int]
+    call: relax.Call,
+    decisions: Mapping[str, Choice | Refusal],
+    weight_bytes: Mapping[str, int],
+    backends: Backends,
 ) -> LayerReport:
     name, work = integer_ops.layer_of(call), macs(call)
     algorithm, reason, multiplications = "direct", None, work
@@ -55,6 +65,8 @@ def _report(
             algorithm, multiplications = str(choice.variant), choice.multiplications
         case Refusal() as refusal:
             reason = refusal.reason
+    library, offloaded = backends.get(name, (OWN, None))
+    kept = offloaded if isinstance(offloaded, str) else None
     return LayerReport(
         name=name,
         op=integer_ops.read(call).op,
@@ -64,6 +76,8 @@ def _report(
         multiplications=multiplications,
         weight_bytes=weight_bytes.get(name, 0),
         output_shape=integer_ops.shape_of(call),
+        backend=library if kept is None else OWN,
+        backend_reason=kept,
     )
 
 

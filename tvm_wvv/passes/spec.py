@@ -50,6 +50,11 @@ def parse_layer_specs(layers: Sequence[tuple[str, str]], known: Sequence[str]) -
     return specs
 
 
+def own_recipe(spec: Spec, found: LayerRecipe | None) -> LayerRecipe | None:
+    """What the recipe says of a layer that has a `--layer` of its own: that goes first, even where it rounds."""
+    return found if found is not None and spec in (Mode.AUTO, found.variant) else None
+
+
 def layer_recipe(name: str, spec: Spec, recipe: Mapping[str, LayerRecipe]) -> LayerRecipe | None:
     """What the recipe says of a layer, where `spec` leaves it room.
 

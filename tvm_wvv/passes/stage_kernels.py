@@ -46,13 +46,18 @@ def stage_kernel(stage: Stage, shape: Shape, dtype: str, constants: Constants) -
             return _quantized_kernel(stage, shape, dtype, constants)
 
 
+def is_exact(constants: Sequence[Constants]) -> bool:
+    """Whether a layer rounds at its end only: its last stage then has the bias and no multipliers of its own."""
+    return len(constants[-1]) == 1
+
+
 def merged_kernel(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[Constants]) -> Kernel:
     """All stages of a layer on an int8 image of `x_shape`; `constants` holds those of each stage."""
     first, last = stages[0], stages[-1]
     assert isinstance(first, InputTransform), f"{first} does not begin a Winograd layer"
     assert isinstance(last, WinogradRequantize), f"{last} does not end a Winograd layer"
     op, chosen = _convolution(last, Window(padding=first.padding)), variant(first.algorithm)
-    if chosen.arithmetic == "exact":
+    if is_exact(constants):
         return winograd.winograd_conv2d(op, chosen.algorithm, x_shape, constants[1][0], constants[-1][0])
     return winograd_quantized.winograd_conv2d(op, chosen.algorithm, x_shape, _parts(stages, constants))
 

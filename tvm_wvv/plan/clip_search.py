@@ -1,20 +1,36 @@
 """Stage scales of one layer by coordinate descent: each in turn takes the candidate that leaves the least output error.
 
 A candidate is the present scale times a ratio, and the present one is among them, so that the error never grows. Scales
-start where nothing of the sample clips. What shares a scale is tried together; an output channel that has its own
-chooses for itself. The same layer gives the same scales.
+start where nothing of the sample clips. The same layer gives the same scales.
+
+What shares a scale: V has one for all taps (`tensor`) or one for each tap. U has one for each output channel besides,
+and M at least a factor for each: M[t, o] has scale a[t] b[o], with one a for all taps or one for each. Such a factor
+costs nothing, as multipliers behind the products are per tap and channel anyway, and those of the output per channel.
+Under `tap_channel` every M[t, o] has a scale of its own.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from tvm_wvv.plan.layer_error import HIGH, LOW, ExactLayer, Floats, TapScales, cost, errors, tap_error, tap_form
+from tvm_wvv.plan.layer_error import (
+    HIGH,
+    LOW,
+    ExactLayer,
+    Floats,
+    TapForm,
+    TapScales,
+    cost,
+    errors,
+    products,
+    rounding_error,
+    tap_error,
+    tap_form,
+)
 from tvm_wvv.quant.stage import Granularity
 
 Stage = Literal["v", "u", "m"]
@@ -32,11 +48,15 @@ _LEAN = 0.25
 
 @dataclass(frozen=True)
 class Wish:
-    """`zero_points` gives a tap of V whose values lean to one side a zero point, so that no step is left unused."""
+    """`zero_points` gives a tap of V whose values lean to one side a zero point, so that no step is left unused.
+
+    Without `clipped` the scales hold every value of the sample, and nothing is searched for.
+    """
 
     granularity: Granularity = "tap"
     power_of_two: bool = False
     zero_points: bool = False
+    clipped: bool = True
 
     def ratios(self, number: int) -> Sequence[float]:
         """The candidates of a round."""
@@ -53,29 +73,39 @@ def search(layer: ExactLayer, wish: Wish, step: Callable[[], None] = lambda: Non
     one_round = _shared_round if wish.granularity == "tensor" else _tap_round
     for number in range(ROUNDS):
         taps = one_round(layer, taps, wish, wish.ratios(number))
+        if wish.granularity != "tap_channel":
+            taps = _channel_round(layer, taps, wish, wish.ratios(1))
         step()
     return taps
 
 
 def unclipped(layer: ExactLayer, wish: Wish) -> Taps:
     """The scales that hold every value of the sample."""
+    shared = wish.granularity == "tensor"
     low, high = layer.v.min(axis=(1, 2)), layer.v.max(axis=(1, 2))
     v = np.maximum(-low, high) / HIGH
     if wish.zero_points:
         v = np.where(_leans(low, high), (np.maximum(high, 0) - np.minimum(low, 0)) / (HIGH - LOW), v)
-    u, m = (_over_shared(np.abs(one).max(axis=axis), wish) / HIGH for one, axis in ((layer.u, 2), (layer.m, 1)))
-    v = _over_shared(v, wish)
+    u, m = (np.abs(one).max(axis=axis) / HIGH for one, axis in ((layer.u, 2), (layer.m, 1)))
+    if shared:
+        v, u = np.full_like(v, v.max()), np.broadcast_to(u.max(axis=0), u.shape)
+    if wish.granularity != "tap_channel":
+        m = _factored(m, shared, wish)
     taps = [TapScales(float(v[t]), 0, u[t], m[t]) for t in range(len(v))]
     return [_within(layer, t, tap, wish) for t, tap in enumerate(taps)]
 
 
-def _over_shared(greatest: Floats, wish: Wish) -> Floats:
-    """The maximum over what shares a scale, in the shape that came."""
-    if wish.granularity == "tensor":
-        return np.full_like(greatest, greatest.max())
-    if wish.granularity == "tap" and greatest.ndim == 2:
-        return np.repeat(greatest.max(axis=1, keepdims=True), greatest.shape[1], axis=1)
-    return greatest
+def _factored(greatest: Floats, shared: bool, wish: Wish) -> Floats:
+    """a[t] b[o], nowhere below `greatest` [t, o]; a is the same for all taps where it is shared."""
+    of_taps = np.maximum(greatest.max(axis=1, keepdims=True), 1)
+    if shared:
+        of_taps = np.ones_like(of_taps)
+    of_outputs = _power((greatest / of_taps).max(axis=0), wish)
+    # A dead channel takes any factor.
+    of_outputs[of_outputs == 0] = 1
+    if not shared:
+        of_taps = _power((greatest / of_outputs).max(axis=1, keepdims=True), wish)
+    return of_taps * of_outputs
 
 
 def _within(layer: ExactLayer, t: int, tap: TapScales, wish: Wish) -> TapScales:
@@ -86,7 +116,9 @@ def _within(layer: ExactLayer, t: int, tap: TapScales, wish: Wish) -> TapScales:
 
 
 def _power(scale: np.ndarray, wish: Wish) -> np.ndarray:
-    return 2.0 ** np.ceil(np.log2(np.maximum(scale, 1.0))) if wish.power_of_two else scale
+    if not wish.power_of_two:
+        return scale
+    return np.where(scale > 0, 2.0 ** np.ceil(np.log2(np.maximum(scale, 2.0**-60))), 0)
 
 
 def _leans(low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -107,31 +139,53 @@ def _stepped(layer: ExactLayer, t: int, tap: TapScales, stage: Stage, ratio: flo
 
 
 def _shared_round(layer: ExactLayer, taps: Taps, wish: Wish, ratios: Sequence[float]) -> Taps:
-    """Each stage's one scale in turn."""
+    """Each stage's scales of all taps in turn."""
     for stage in STAGES:
         tried = [[_stepped(layer, t, tap, stage, ratio, wish) for t, tap in enumerate(taps)] for ratio in ratios]
-        taps = min(tried, key=lambda one: cost(layer, errors(layer, one)))
+        costs = np.stack([cost(layer, errors(layer, one)) for one in tried])
+        taps = [_best([one[t] for one in tried], costs, own=stage == "u") for t in range(len(taps))]
     return taps
+
+
+def _channel_round(layer: ExactLayer, taps: Taps, wish: Wish, ratios: Sequence[float]) -> Taps:
+    """The factor that M's scales of all taps have in common in each output channel."""
+    tried = [[_stepped(layer, t, tap, "m", ratio, wish) for t, tap in enumerate(taps)] for ratio in ratios]
+    made = [products(layer, t, tap) for t, tap in enumerate(taps)]
+    costs = np.stack([cost(layer, _errors_of(layer, one, made)) for one in tried])
+    return [_best([one[t] for one in tried], costs, own=True) for t in range(len(taps))]
+
+
+def _errors_of(layer: ExactLayer, taps: Taps, made: Sequence[Floats]) -> Floats:
+    return np.stack([rounding_error(layer, t, tap, made[t]) for t, tap in enumerate(taps)])
 
 
 def _tap_round(layer: ExactLayer, taps: Taps, wish: Wish, ratios: Sequence[float]) -> Taps:
     """Each tap in turn, each of its stages, the error of all others as it stands."""
     found, error = list(taps), errors(layer, taps)
     total = np.tensordot(layer.matrix, error, 1)
-    for t, stage in itertools.product(range(len(found)), STAGES):
-        column = layer.matrix[:, t, None, None]
-        total -= column * error[t]
-        linear, square = tap_form(layer, t, total)
-        tried = [_stepped(layer, t, found[t], stage, ratio, wish) for ratio in ratios]
-        made = [tap_error(layer, t, one) for one in tried]
-        costs = np.stack([(linear * e + square * e**2).sum(axis=0) for e in made])
-        found[t] = _best(tried, costs, own=wish.granularity == "tap_channel" and stage != "v")
+    for t in range(len(found)):
+        cells = np.flatnonzero(layer.matrix[:, t])
+        column = layer.matrix[cells, t, None, None]
+        total[cells] -= column * error[t]
+        form = tap_form(layer, t, total)
+        for stage in STAGES:
+            tried = [_stepped(layer, t, found[t], stage, ratio, wish) for ratio in ratios]
+            costs = _costs(layer, t, tried, stage, form)
+            found[t] = _best(tried, costs, own=stage == "u" or (stage == "m" and wish.granularity == "tap_channel"))
         error[t] = tap_error(layer, t, found[t])
-        total += column * error[t]
+        total[cells] += column * error[t]
     return found
 
 
-def _best(tried: Sequence[TapScales], costs: Floats, own: bool) -> TapScales:
+def _costs(layer: ExactLayer, t: int, tried: Sequence[TapScales], stage: Stage, form: TapForm) -> np.ndarray:
+    """[candidate, o]; scales of M alone leave the products as they are."""
+    if stage != "m":
+        return np.stack([form.cost(tap_error(layer, t, one)) for one in tried])
+    made = products(layer, t, tried[0])
+    return np.stack([form.cost(rounding_error(layer, t, one, made)) for one in tried])
+
+
+def _best(tried: Sequence[TapScales], costs: np.ndarray, own: bool) -> TapScales:
     """The candidate of the least cost [candidate, o]; with `own`, each output channel takes its own."""
     if not own:
         return tried[int(costs.sum(axis=1).argmin())]

@@ -56,6 +56,15 @@ def joined(parts: Sequence[TileSample]) -> TileSample:
     return TileSample(np.concatenate([one.cells for one in parts]), np.concatenate([one.inside for one in parts]))
 
 
+def split(sample: TileSample, count: int) -> tuple[TileSample, TileSample]:
+    """All tiles but `count`, and these, spread evenly over the sample; all of them twice where there are no more."""
+    if len(sample) <= count:
+        return sample, sample
+    apart = np.zeros(len(sample), bool)
+    apart[np.arange(count) * len(sample) // count] = True
+    return tuple(TileSample(sample.cells[chosen], sample.inside[chosen]) for chosen in (~apart, apart))  # type: ignore[return-value]
+
+
 def _padded(x: NDArray[np.int8], zero_point: int, grid: Grid) -> NDArray[np.int16]:
     top, left, _, _ = grid.padding
     # Never negative: valid padding may end before the image does.

@@ -24,7 +24,9 @@ class Multiplier:
 
 
 def quantize_multiplier(real: float) -> Multiplier:
-    """The fixed-point form of `real`: 31 bits, halves rounded away from zero; below 2^-32 it becomes zero."""
+    """The fixed-point form of `real`: 31 bits, halves rounded away from zero; below 2^-32 it becomes zero
+    (numerics.md, N16).
+    """
     if not math.isfinite(real):
         raise WvvError(f"multiplier {real} is not a finite number; check the scales of the model's tensors")
     if real == 0.0:

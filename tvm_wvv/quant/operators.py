@@ -17,7 +17,7 @@ INT8_RANGE: Pair = (-128, 127)
 
 @dataclass(frozen=True)
 class Affine:
-    """Quantization of one tensor: real = scale * (q - zero_point)."""
+    """Quantization of one tensor: real = scale * (q - zero_point) (numerics.md, N1)."""
 
     scale: float
     zero_point: int
@@ -180,7 +180,7 @@ class Quantize:
 
 @dataclass(frozen=True)
 class Dequantize:
-    """int8 to float32: scale * (q - zero_point), one rounding."""
+    """int8 to float32: scale * (q - zero_point), one rounding (numerics.md, N25)."""
 
     op: ClassVar[str] = "dequantize"
     input: Affine

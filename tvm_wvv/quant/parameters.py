@@ -1,4 +1,5 @@
-"""From an operator value to the integers its kernel needs: the one place where scales become multipliers.
+"""From an operator value to the integers its kernel needs: the one place where scales become multipliers
+(numerics.md, N16).
 
 TFLite prepares each operator with its own mixture of float32 and double arithmetic, and the last bit of a mantissa
 shows in the output. Every function names the rule it follows; all of them were checked against the reference kernels.
@@ -54,7 +55,7 @@ class AddParameters:
 
 
 def activation_clamp(kind: str, affine: Affine) -> Pair:
-    """The int8 bounds of a fused or stand-alone activation on a tensor with this quantization."""
+    """The int8 bounds of a fused or stand-alone activation on a tensor with this quantization (numerics.md, N20)."""
     if kind not in _ACTIVATION_BOUNDS:
         raise WvvError(f"activation {kind} is not supported; known: {', '.join(_ACTIVATION_BOUNDS)}")
     low, high = _ACTIVATION_BOUNDS[kind]
@@ -85,7 +86,7 @@ def _weight_multipliers(op: Conv2d | DepthwiseConv2d | FullyConnected) -> tuple[
 
 
 def add_parameters(op: Add) -> AddParameters:
-    """The common scale is twice the larger input scale over 2^20; everything in double."""
+    """The common scale is twice the larger input scale over 2^20; everything in double (numerics.md, N21)."""
     twice_larger = 2.0 * max(op.lhs.scale, op.rhs.scale)
     back = twice_larger / ((1 << ADD_LEFT_SHIFT) * op.output.scale)
     if back >= 1.0:
@@ -104,7 +105,8 @@ def mul_multiplier(op: Mul) -> Multiplier:
 
 
 def mean_multiplier(op: Mean, count: int) -> Multiplier:
-    """input / output in double, then divided by the `count` averaged elements on the integer mantissa.
+    """input / output in double, then divided by the `count` averaged elements on the integer mantissa
+    (numerics.md, N23).
 
     The mantissa is raised by floor(log2(count)) bits before a truncating division, so it keeps 30 or 31 bits; it
     applies to the sum of (q - zero_point).

@@ -47,11 +47,16 @@ class Recipe:
 
 def load_recipe(path: Path) -> Recipe:
     """The recipe in `path`; WvvError with file and key where anything in it is not as it must be."""
+    return parse_recipe(read_recipe(path), str(path))
+
+
+def read_recipe(path: Path) -> str:
+    """The file's text, not looked at yet."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise WvvError(f"{path}: recipe cannot be read: {error}") from error
-    return parse_recipe(text, str(path))
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise WvvError(f"{path}: recipe cannot be read: {reason}") from error
 
 
 def parse_recipe(text: str, source: str) -> Recipe:

@@ -1,11 +1,11 @@
-"""The one requantization: an int32 sum to an int32 value of another scale, in two rounding steps.
+"""The one requantization: an int32 sum to an int32 value of another scale, in two rounding steps (numerics.md, N17).
 
     high = floor((x * 2^max(shift, 0) * mantissa + 2^30) / 2^31)      halves up; -2^31 * -2^31 saturates to 2^31 - 1
     y    = high / 2^max(-shift, 0)                                    nearest, halves away from zero
 
 x * 2^max(shift, 0) wraps to 32 bits, as TFLite's reference kernels do where it overflows. Shifts lie in -31..31.
-Zero point and clamp follow elsewhere. Mantissas and shifts broadcast against the values, so a vector of them is one
-for each last-axis channel.
+Kernels compute the same bits in shorter forms (numerics.md, N18). Zero point and clamp follow elsewhere. Mantissas and
+shifts broadcast against the values, so a vector of them is one for each last-axis channel.
 """
 
 from __future__ import annotations

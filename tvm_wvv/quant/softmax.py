@@ -1,4 +1,4 @@
-"""Fixed-point softmax: what it needs beyond multiplications, as integers ready for a kernel.
+"""Fixed-point softmax (numerics.md, N24): what it needs beyond multiplications, as integers ready for a kernel.
 
 An int8 row has only 256 differences to its maximum, so the exponentials are a table made here, offline, with the
 arithmetic of TFLite's reference kernel; a kernel needs the table, `reciprocal`'s Newton steps and two shifts.

@@ -1,6 +1,6 @@
 """The quantizer of one stage of a Winograd layer: real values of a stage to a few bits, clipped.
 
-    q = clip(round(value / scale) + zero_point),   value is about scale * (q - zero_point)
+    q = clip(round(value / scale) + zero_point),   value is about scale * (q - zero_point)        (numerics.md, N14)
 
 Values count on the stage's integer grid, not in real units: V in steps of the input's scale, U in steps of weight
 scale / algorithm scale, M in steps of their product. So a quantizer holds for a layer whatever its activations' scales.

@@ -1,4 +1,6 @@
-"""On which scale the taps' sums of products meet in the output transform, and the proof that they fit int32 there."""
+"""On which scale the taps' sums of products meet in the output transform, and the proof that they fit int32 there
+(numerics.md, N15).
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,8 @@ _MOST_SUM = (1 << 30) - 1
 # even the least factor has ten bits, and its own rounding is 2^-11 of a value that was rounded to 8 bits.
 _MOST_FACTOR = (1 << 15) - 1
 _LEAST_TOP_FACTOR = 127
+# Scales that differ by less are the same, written in single precision.
+_SAME = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,8 @@ def wide_output(algorithm: Algorithm, reached: FloatArray, step: FloatArray, bia
 def narrow_output(algorithm: Algorithm, m: StageQuantizer, bias: FloatArray) -> OutputScale:
     """For M of few bits: whole factors bring its scales onto a common one, as fine as int32 and 15 bits allow.
 
-    Equal scales need no factors, and powers of two get powers of two.
+    Equal scales need no factors, and powers of two get powers of two. Where the scales are a number for each tap times
+    one for each output, all outputs share their factors.
     """
     try:
         m_scale = m.scales(algorithm.taps, len(bias))
@@ -66,13 +71,17 @@ def narrow_output(algorithm: Algorithm, m: StageQuantizer, bias: FloatArray) -> 
     most = (weights @ (m_scale * largest)).max(axis=0) + np.abs(bias)
     slack = largest * weights.sum(axis=1).max() / 2 + 1
     scale = np.maximum(m_scale.max(axis=0) / _MOST_FACTOR, most / (_MOST_SUM - slack))
-    if m.granularity != "tap_channel":
-        scale = np.broadcast_to(scale.max(), scale.shape)
-    if m.granularity == "tensor":
-        scale = m_scale[0]
+    outputs = m_scale.max(axis=0)
+    shared = np.allclose(m_scale / outputs, (m_scale / outputs)[:, :1], rtol=_SAME, atol=0)
+    if shared:
+        scale = outputs * (scale / outputs).max()
+    if np.allclose(m_scale, outputs, rtol=_SAME, atol=0):
+        scale = outputs
     elif m.power_of_two:
         scale = np.maximum(m_scale.min(axis=0), 2.0 ** np.ceil(np.log2(scale)))
     factors = np.rint(m_scale / scale)
+    if shared:
+        factors = np.broadcast_to(factors[:, :1], factors.shape)
     needed = np.minimum(_LEAST_TOP_FACTOR, m_scale.max(axis=0) / m_scale.min(axis=0))
     if (factors.max(axis=0) < needed).any():
         raise WvvError(
@@ -81,8 +90,8 @@ def narrow_output(algorithm: Algorithm, m: StageQuantizer, bias: FloatArray) -> 
         )
     rounded_bias = np.rint(bias / scale)
     bound = _fit((weights @ (factors * largest)).max(axis=0) + np.abs(rounded_bias))
-    shared = factors if m.granularity == "tap_channel" else factors[:, :1]
-    return OutputScale(scale, m_scale, shared.astype(np.int32), rounded_bias.astype(np.int32), bound)
+    kept = factors[:, :1] if shared else factors
+    return OutputScale(scale, m_scale, kept.astype(np.int32), rounded_bias.astype(np.int32), bound)
 
 
 def _fit(bound: FloatArray) -> int:

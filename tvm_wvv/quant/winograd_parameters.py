@@ -114,7 +114,7 @@ def winograd_integers(
 
 
 def multipliers(reals: FloatArray) -> MultiplierArray:
-    """Each of `reals` in fixed point, all with one shift.
+    """Each of `reals` in fixed point, all with one shift (numerics.md, N19).
 
     V and M are whole numbers of only a few steps: with a shift to the right after the multiplication, `requantize`
     would round values of few bits twice, which moves one V in five and costs 1 dB of the layer. So the shift is 0
@@ -161,7 +161,9 @@ def _stored_inputs(
 
 
 def _quantized_weights(u: WideArray, scale: FloatArray, quantizer: StageQuantizer) -> WideArray:
-    """U in steps of its scale, symmetric: the least negative value stays unused, as in TFLite's weights."""
+    """U in steps of its scale, symmetric: the least negative value stays unused, as in TFLite's weights
+    (numerics.md, N7).
+    """
     most = quantizer.limits[1]
     return np.clip(np.rint(u / scale[:, :, None]), -most, most).astype(np.int64)
 

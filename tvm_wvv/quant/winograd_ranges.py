@@ -1,4 +1,4 @@
-"""What the stages of a quantized Winograd layer may reach, for all taps and channels at once.
+"""What the stages of a quantized Winograd layer may reach, for all taps and channels at once (numerics.md, N13).
 
 The same reasoning as `transforms.ranges`, on arrays: cells of the input range independently, so an interval sum by sign
 is the exact range. Values that were rounded are bounded by their quantized interval instead.
@@ -18,7 +18,7 @@ WideArray = NDArray[np.int64]
 
 
 def transformed_weights(weights: NDArray[np.int8], algorithm: Algorithm) -> WideArray:
-    """U = G w as exact integers, [tap, o, c] of filters OHWI."""
+    """U = G w as exact integers, [tap, o, c] of filters OHWI (numerics.md, N7)."""
     flat = weights.astype(np.int64).reshape(weights.shape[0], -1, weights.shape[3])
     return np.einsum("tk,okc->toc", np.array(algorithm.weight_matrix, np.int64), flat)
 

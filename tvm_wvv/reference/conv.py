@@ -1,6 +1,6 @@
 """Convolution and depthwise convolution from their definition: for each tap, input less zero point times weight.
 
-Outside the image the input is its zero point, so that it adds nothing. Sums wrap to 32 bits.
+Outside the image the input is its zero point, so that it adds nothing. Sums wrap to 32 bits (numerics.md, N2).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fully connected: the input read as rows of the weights' width, times the (outputs, inputs) weights."""
+"""Fully connected: the input read as rows of the weights' width, times (outputs, inputs) weights (numerics.md, N2)."""
 
 from __future__ import annotations
 

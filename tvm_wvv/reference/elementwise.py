@@ -14,7 +14,9 @@ from tvm_wvv.reference.finish import Float32Array, Int8Array, centred, finish
 
 
 def add(lhs: Int8Array, rhs: Int8Array, op: Add) -> Int8Array:
-    """Both operands are raised, brought to the common scale one by one, summed, and brought to the output's."""
+    """Both operands are raised, brought to the common scale one by one, summed, and brought to the output's
+    (numerics.md, N21).
+    """
     use = add_parameters(op)
     left = requantize_by(centred(lhs, op.lhs) << use.left_shift, use.lhs)
     right = requantize_by(centred(rhs, op.rhs) << use.left_shift, use.rhs)
@@ -33,7 +35,9 @@ def requantize_tensor(x: Int8Array, op: Requantize) -> Int8Array:
 
 
 def quantize(x: Float32Array, op: Quantize) -> Int8Array:
-    """Rounded in double, which holds a float32 and its half exactly; out of range clamps, a NaN gives -128."""
+    """Rounded in double, which holds a float32 and its half exactly; out of range clamps, a NaN gives -128
+    (numerics.md, N25).
+    """
     with np.errstate(over="ignore"):
         quotient = (x / np.float32(op.output.scale)).astype(np.float64)
     rounded = np.copysign(np.floor(np.abs(quotient) + 0.5), quotient) + op.output.zero_point

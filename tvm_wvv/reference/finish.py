@@ -14,12 +14,12 @@ WideArray = NDArray[np.int64]
 
 
 def finish(values: ArrayLike, zero_point: int, clamp: Pair) -> Int8Array:
-    """`values` moved by the zero point, then held within the clamp."""
+    """`values` moved by the zero point, then held within the clamp (numerics.md, N20)."""
     return np.clip(np.asarray(values, np.int64) + zero_point, *clamp).astype(np.int8)
 
 
 def centred(x: Int8Array, affine: Affine) -> WideArray:
-    """q - zero_point, wide enough for whatever follows."""
+    """q - zero_point, wide enough for whatever follows (numerics.md, N1)."""
     return x.astype(np.int64) - affine.zero_point
 
 

@@ -65,6 +65,18 @@ class Golden:
         assert self._all_tensors, "layers() needs Golden(..., all_tensors=True): other values are overwritten"
         return self._collect(inputs, operator_outputs(self._model))
 
+    def layer_infos(self) -> dict[str, TensorInfo]:
+        """What the arrays of `layers` mean, by the same names."""
+        assert self._all_tensors, "layer_infos() needs Golden(..., all_tensors=True), as layers() does"
+        infos = [_info(detail) for detail in self._interpreters[0].get_output_details()]
+        by_index = {info.index: info for info in infos}
+        layers = operator_outputs(self._model)
+        named = {name: by_index[index] for name, index in layers}
+        if len(named) < len(layers):
+            twice = next(name for name, _ in layers if [other for other, _ in layers].count(name) > 1)
+            raise WvvError(f"several tensors are called '{twice}': layers can be told apart by their names only")
+        return named
+
     def _collect(self, inputs: Sequence[np.ndarray], wanted: Sequence[tuple[str, int]]) -> Outputs:
         samples = [_samples(array, info) for array, info in zip(inputs, self.inputs, strict=True)]
         count = len(samples[0])

@@ -1,4 +1,6 @@
-"""Mean over axes: the sum of centred values, requantized by a multiplier that divides by their number as well."""
+"""Mean over axes: the sum of centred values, requantized by a multiplier that divides by their number as well
+(numerics.md, N23).
+"""
 
 from __future__ import annotations
 

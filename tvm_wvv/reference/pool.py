@@ -1,4 +1,4 @@
-"""Average and maximum pooling. Positions outside the image neither count nor win."""
+"""Average and maximum pooling (numerics.md, N22). Positions outside the image neither count nor win."""
 
 from __future__ import annotations
 

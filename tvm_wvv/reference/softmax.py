@@ -1,4 +1,4 @@
-"""Softmax over the last axis in TFLite's int8 fixed-point arithmetic; no floating point at run time."""
+"""Softmax over the last axis in TFLite's int8 fixed-point arithmetic (numerics.md, N24); no floats at run time."""
 
 from __future__ import annotations
 

@@ -3,8 +3,9 @@
     V = B (x - zero_point) for each tile;  U = G w;  M = sum over input channels of U . V;
     sums = A M / scale;  out = requantize(sums + bias)
 
-Layouts are those of `transforms.grid.Grid`. No stage rounds before the last. M and A M are known modulo 2^32, which is
-enough for the sums (`transforms.modular`), so that the output is, byte for byte, that of `reference.conv.conv2d`.
+Layouts are those of `transforms.grid.Grid`. It is the bilinear form (numerics.md, N3); no stage rounds before the last.
+M and A M are known modulo 2^32, which is enough for the sums (`transforms.modular`), so that the output is, byte for
+byte, that of `reference.conv.conv2d`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Int16Array = NDArray[np.int16]
 def input_transform(
     x: Int8Array, algorithm: Algorithm, zero_point: int, padding: tuple[int, int, int, int]
 ) -> Int16Array:
-    """V [n, tile row, tile column, tap, c] of an int8 NHWC image; outside the image lies the zero point."""
+    """V [n, tile row, tile column, tap, c] of an int8 NHWC image; outside lies the zero point (numerics.md, N6)."""
     grid = Grid(algorithm, x.shape, padding)
     tiles = np.zeros((x.shape[0], *grid.tiles, algorithm.tile[0] * algorithm.tile[1], x.shape[3]), np.int64)
     image = _padded(x, zero_point, grid)
@@ -43,18 +44,20 @@ def input_transform(
 
 
 def transform_weights(weights: Int8Array, algorithm: Algorithm) -> Int16Array:
-    """U [tap, o, c] of filters OHWI."""
+    """U [tap, o, c] of filters OHWI (numerics.md, N7)."""
     flat = weights.astype(np.int64).reshape(weights.shape[0], -1, weights.shape[3])
     return _fitting(np.einsum("tk,okc->toc", _array(algorithm.weight_matrix), flat), np.int16, "transformed weights")
 
 
 def tile_product(v: Int16Array, u: Int16Array) -> Int32Array:
-    """M [n, tile row, tile column, tap, o]: for each tap, products summed over the input channels, modulo 2^32."""
+    """M [n, tile row, tile column, tap, o]: for each tap, products summed over the input channels, modulo 2^32
+    (numerics.md, N9).
+    """
     return np.einsum("nabtc,toc->nabto", v.astype(np.int64), u.astype(np.int64)).astype(np.int32)
 
 
 def output_transform(m: Int32Array, algorithm: Algorithm, size: Pair) -> Int32Array:
-    """The sums of direct convolution without bias, [n, h, w, o], cut to `size` (h, w)."""
+    """The sums of direct convolution without bias, [n, h, w, o], cut to `size` (h, w) (numerics.md, N11, N12)."""
     batch, rows, columns, _, outputs = m.shape
     (m_h, m_w), division = algorithm.m, quotient(algorithm.scale)
     tiles = np.einsum("yt,nabto->nabyo", _array(algorithm.output_matrix), m.astype(np.int64))

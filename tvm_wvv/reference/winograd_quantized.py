@@ -54,7 +54,7 @@ def trace(x: Int8Array, op: Conv2d, algorithm: Algorithm, integers: WinogradInte
 
 
 def input_transform(x: Int8Array, algorithm: Algorithm, zero_point: int, padding: Padding) -> Int32Array:
-    """V = B (x - zero point), exact; outside the image lies the zero point."""
+    """V = B (x - zero point), exact; outside the image lies the zero point (numerics.md, N6)."""
     tiles = image_tiles(x.astype(np.int64) - zero_point, algorithm, padding)
     return _exact(_float(algorithm.input_matrix) @ tiles, "transformed inputs")
 
@@ -72,7 +72,7 @@ def image_tiles(image: WideArray, algorithm: Algorithm, padding: Padding) -> NDA
 
 
 def requantize_input(v: Int32Array, integers: WinogradIntegers) -> StoredArray:
-    """V as it is stored: requantized with clip and zero point, or unchanged."""
+    """V as it is stored: requantized with clip and zero point, or unchanged (numerics.md, N8)."""
     if integers.v_multipliers is None:
         return _exact(v, "transformed inputs", np.int16)
     scaled = requantize(v, integers.v_multipliers.mantissa[:, None], integers.v_multipliers.shift)
@@ -81,7 +81,9 @@ def requantize_input(v: Int32Array, integers: WinogradIntegers) -> StoredArray:
 
 
 def tile_product(stored_v: StoredArray, integers: WinogradIntegers) -> Int32Array:
-    """M: for each tap, products summed over the input channels, starting from what takes off V's zero points."""
+    """M: for each tap, products summed over the input channels, starting from what takes off V's zero points
+    (numerics.md, N9).
+    """
     by_tap = np.moveaxis(stored_v, 3, -2).astype(np.float64)
     # As matrix products in double, which are exact below 2^53.
     sums = np.einsum("...tc,toc->...to", by_tap, integers.u.astype(np.float64), optimize=True)
@@ -89,7 +91,7 @@ def tile_product(stored_v: StoredArray, integers: WinogradIntegers) -> Int32Arra
 
 
 def requantize_products(m: Int32Array, integers: WinogradIntegers) -> Int32Array:
-    """M on few bits, clipped; or in 32 bits on y's scale."""
+    """M on few bits, clipped; or in 32 bits on y's scale (numerics.md, N10)."""
     if integers.m_multipliers is None:
         return m
     scaled = requantize(m, integers.m_multipliers.mantissa, integers.m_multipliers.shift)
@@ -99,7 +101,7 @@ def requantize_products(m: Int32Array, integers: WinogradIntegers) -> Int32Array
 def output_transform(
     rescaled_m: Int32Array, algorithm: Algorithm, integers: WinogradIntegers, size: Pair
 ) -> Int32Array:
-    """y = A (k M) without bias, NHWC, cut to `size` (h, w)."""
+    """y = A (k M) without bias, NHWC, cut to `size` (h, w) (numerics.md, N11)."""
     batch, rows, columns, _, outputs = rescaled_m.shape
     m_h, m_w = algorithm.m
     weighted = rescaled_m.astype(np.float64) * integers.factors

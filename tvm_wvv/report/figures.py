@@ -9,10 +9,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+OWN = "own"
+
 
 @dataclass(frozen=True)
 class LayerFigures:
-    """One layer. `macs` are those of its direct form, `multiplications` those that its algorithm needs."""
+    """One layer. `macs` are those of its direct form, `multiplications` those that its algorithm needs.
+
+    `backend` is whose kernel computes it; `backend_reason` says why ours does where a library was asked for.
+    """
 
     name: str
     op: str
@@ -24,6 +29,8 @@ class LayerFigures:
     cycles_m4_estimate: int | None
     weight_bytes: int | None
     workspace_bytes: int | None
+    backend: str = OWN
+    backend_reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,30 @@ class FunctionFigures:
 
 
 @dataclass(frozen=True)
+class BaselineLayer:
+    """`backend` is ours where the library has nothing for the layer."""
+
+    name: str
+    instructions: int | None
+    backend: str
+
+
+@dataclass(frozen=True)
+class BaselineTotals:
+    instructions: int | None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The same network without Winograd, by a library's kernels; `layers` are those of the profile, in its order."""
+
+    name: str
+    version: str
+    layers: tuple[BaselineLayer, ...]
+    totals: BaselineTotals
+
+
+@dataclass(frozen=True)
 class Profile:
     """What `wvv profile` reports. `functions` fall in cost; `notes` say how the figures are meant."""
 
@@ -64,6 +95,7 @@ class Profile:
     layers: tuple[LayerFigures, ...]
     functions: tuple[FunctionFigures, ...] = ()
     notes: tuple[str, ...] = ()
+    against: Baseline | None = None
 
 
 def profile_object(profile: Profile, top: int = 0) -> dict[str, Any]:
@@ -73,6 +105,8 @@ def profile_object(profile: Profile, top: int = 0) -> dict[str, Any]:
     rows["functions"] = rows["functions"][:top]
     if top == 0:
         del rows["functions"]
+    if profile.against is None:
+        del rows["against"]
     return rows
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tvm_wvv.frontends.layer_names import label
-from tvm_wvv.report.figures import LayerFigures, Profile, Totals, ratio
+from tvm_wvv.report.figures import OWN, Baseline, LayerFigures, Profile, Totals, ratio
 from tvm_wvv.report.text import count, kib, percent, two_decimals
 
 _TOTALS = (
@@ -34,15 +34,22 @@ def table(
 
 def explain_table(board: str, model: str, layers: Sequence[LayerFigures]) -> Table:
     """Per layer: its algorithm, or why it stays direct, and the multiplications that are left."""
-    columns = ("layer", "op", "algorithm", "MACs", "multiplications", "ratio", "why not Winograd")
+    foreign = any(layer.backend != OWN or layer.backend_reason for layer in layers)
+    columns = ("layer", "op", "algorithm", "MACs", "multiplications", "ratio", "why not Winograd",
+               *(["kernel"] if foreign else []))  # fmt: skip
     rows = [
         (
             label(layer.name), layer.op, layer.algorithm, count(layer.macs), count(layer.multiplications),
             two_decimals(ratio(layer.macs, layer.multiplications)), layer.reason or "",
+            *([_kernel(layer)] if foreign else []),
         )
         for layer in layers
     ]  # fmt: skip
     return table(columns, rows, f"{model} on {board}", numbers=range(3, 6))
+
+
+def _kernel(layer: LayerFigures) -> str:
+    return layer.backend if layer.backend_reason is None else f"{layer.backend}: {layer.backend_reason}"
 
 
 def profile_table(profile: Profile) -> Table:
@@ -55,6 +62,23 @@ def profile_table(profile: Profile) -> Table:
     made = table(columns, rows, f"{profile.model} on {profile.board}: one inference", numbers=range(3, len(columns)))
     made.add_section()
     made.add_row(*_profile_row(total, cycles))
+    return made
+
+
+def against_table(profile: Profile, baseline: Baseline) -> Table:
+    """Per layer: our instructions, those of the baseline, and how many times as many these are."""
+    columns = ("layer", "op", "algorithm", "instructions", f"{baseline.name} {baseline.version}", "ratio", "")
+    rows = [
+        (
+            label(ours.name), ours.op, ours.algorithm, count(ours.instructions), count(theirs.instructions),
+            two_decimals(ratio(theirs.instructions, ours.instructions)), "our kernel" if theirs.backend == OWN else "",
+        )
+        for ours, theirs in zip(profile.layers, baseline.layers, strict=True)
+    ]  # fmt: skip
+    made = table(columns, rows, "against the same network without Winograd", numbers=range(3, 6))
+    made.add_section()
+    ours, theirs = profile.totals.instructions, baseline.totals.instructions
+    made.add_row("total", "", "", count(ours), count(theirs), two_decimals(ratio(theirs, ours)), "")
     return made
 
 

@@ -1,6 +1,6 @@
 """Two-dimensional Winograd convolution of one tile as one real bilinear form over the integers.
 
-    scale * y = A ((G w) . (B d))                                       for every tile d and kernel w
+    scale * y = A ((G w) . (B d))                    for every tile d and kernel w (numerics.md, N3)
 
 d is the input tile and y the output tile, both row-major; A, B, G are plain matrices and the dot is elementwise over
 the taps. Points may be complex or differ along the axes: all of that has become real rows before it gets here.

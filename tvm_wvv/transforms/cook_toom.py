@@ -1,4 +1,5 @@
-"""Cook-Toom construction of one-dimensional fast correlation F(m, r): m outputs of an r-tap filter from one tile.
+"""Cook-Toom construction of one-dimensional fast correlation F(m, r): m outputs of an r-tap filter from one tile
+(numerics.md, N4).
 
     scale * y = at ((g w) . (bt d)),   y[i] = sum over k of w[k] * d[i + k],   len(d) = m + r - 1
 

@@ -1,4 +1,4 @@
-"""Exact sums out of 32 bits that may have wrapped around: why products need not fit, only results.
+"""Exact sums out of 32 bits that may have wrapped around: why products need not fit, only results (numerics.md, N12).
 
 A M = scale * y holds for whole numbers, hence also modulo 2^32, where additions and products may wrap. With
 scale = odd * 2^shift the odd factor has an inverse there:

@@ -24,7 +24,9 @@ from tvm_wvv.transforms.quadratic import Field, Scalar, coordinates, trace
 
 @dataclass(frozen=True)
 class ThreeProducts:
-    """(a + b theta)(c + d theta) = results . ((inputs (a, b)) . (weights (c, d))), elementwise in the middle."""
+    """(a + b theta)(c + d theta) = results . ((inputs (a, b)) . (weights (c, d))), elementwise in the middle
+    (numerics.md, N5).
+    """
 
     inputs: IntMatrix
     weights: IntMatrix

@@ -1,4 +1,4 @@
-"""The exact ranges of operands and results, and whether arithmetic modulo 2^32 gets the results right.
+"""The exact ranges of operands and results (numerics.md, N13), and whether arithmetic modulo 2^32 gets results right.
 
 Every value between input and output is a sum over input cells of coefficient * cell, once the weights are known. Cells
 range independently over [lo, hi], so with the coefficients added up by sign the sum ranges from positive * lo +

@@ -1,0 +1,165 @@
+"""Random layers for the direct microkernels: kernels, inputs of awkward shapes, and the oracle's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from winograd_dsp_cases import layers
+
+from tvm_wvv.kernels import direct_dsp, direct_mve, winograd, winograd_mve
+from tvm_wvv.kernels.kernel import Kernel
+from tvm_wvv.quant import operators as ops
+from tvm_wvv.quant.fixed_point import to_float32
+from tvm_wvv.reference.apply import apply
+from tvm_wvv.reference.winograd import transform_weights
+
+CLAMPS = ((-128, 127), (-128, 127), (-20, 90), (-128, 50))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A layer that has a microkernel. `function` is the C function's name."""
+
+    function: str
+    kernel: Kernel
+    inputs: tuple[np.ndarray, ...]
+    expected: np.ndarray
+
+
+def cases(seed: int, each: int) -> Iterator[Case]:
+    """`each` cases of each kind, and some that are too wide for a ring of padded rows."""
+    rng = np.random.default_rng(seed)
+    for make in (_conv, _depthwise, _dense, _add, _vector_conv, _vector_dense, _vector_ties):
+        for _ in range(each):
+            yield make(rng)
+    yield _wide_depthwise(rng, ops.Window((3, 3), (1, 1), (1, 1, 1, 1)))
+    yield _wide_depthwise(rng, ops.Window((3, 2), (2, 2), (0, 3, 2, 0)))
+
+
+def _case(function: str, op: ops.Operator, inputs: tuple[np.ndarray, ...], constants: tuple[np.ndarray, ...]) -> Case:
+    maker = direct_mve if function.startswith("wvv_mve_") else direct_dsp
+    kernel = maker.direct_kernel(op, [one.shape for one in inputs], constants)
+    assert kernel is not None, op
+    return Case(function, kernel, inputs, apply(op, inputs, constants))
+
+
+def _conv(rng: np.random.Generator) -> Case:
+    outputs, channels, kernel = int(rng.integers(1, 8)), int(rng.integers(1, 10)), tuple(rng.integers(1, 4, 2).tolist())
+    weights = _bytes(rng, (outputs, *kernel, channels))
+    window = _window(rng)
+    x = _bytes(rng, (int(rng.integers(1, 3)), *_size(rng, kernel, window), channels))
+    op = ops.Conv2d(*_scales(rng, outputs, weights[0].size), window, _clamp(rng))
+    return _case("wvv_conv2d", op, (x,), (weights, _bias(rng, outputs)))
+
+
+def _depthwise(rng: np.random.Generator) -> Case:
+    channels = 4 * int(rng.integers(1, 5))
+    window = _window(rng)
+    x = _bytes(rng, (int(rng.integers(1, 3)), *_size(rng, (3, 3), window), channels))
+    op = ops.DepthwiseConv2d(*_scales(rng, channels, 9), window, 1, _clamp(rng))
+    return _case("wvv_depthwise", op, (x,), (_bytes(rng, (1, 3, 3, channels)), _bias(rng, channels)))
+
+
+def _wide_depthwise(rng: np.random.Generator, window: ops.Window) -> Case:
+    op = ops.DepthwiseConv2d(*_scales(rng, 64, 9), window, 1, _clamp(rng))
+    return _case("wvv_depthwise", op, (_bytes(rng, (1, 5, 40, 64)),), (_bytes(rng, (1, 3, 3, 64)), _bias(rng, 64)))
+
+
+def _dense(rng: np.random.Generator) -> Case:
+    rows, inputs, outputs = int(rng.integers(1, 3)), int(rng.integers(1, 70)), int(rng.integers(1, 11))
+    source, output, scales = _scales(rng, outputs, inputs)
+    op = ops.FullyConnected(source, output, scales, _clamp(rng))
+    return _case("wvv_dense", op, (_bytes(rng, (rows, inputs)),), (_bytes(rng, (outputs, inputs)), _bias(rng, outputs)))
+
+
+def _add(rng: np.random.Generator) -> Case:
+    shape = tuple(rng.integers(1, 6, 3).tolist())
+    lhs, rhs, output = (ops.Affine(to_float32(2.0 ** rng.uniform(-4, 0)), _zero_point(rng)) for _ in range(3))
+    return _case("wvv_add", ops.Add(lhs, rhs, output, _clamp(rng)), (_bytes(rng, shape), _bytes(rng, shape)), ())
+
+
+def _vector_conv(rng: np.random.Generator) -> Case:
+    """Of one to more vectors than the loop has rounds; some without padding whose pixels serve as columns."""
+    serves = rng.integers(0, 4) == 0
+    kernel = (1, 1) if serves else tuple(rng.integers(1, 4, 2).tolist())
+    channels = int(rng.choice([16, 48])) if serves else int(rng.choice([1, 3, 5, 9, 16, 17, 21, 32]))
+    outputs, window = int(rng.integers(1, 11)), _window(rng)
+    if serves:
+        window = ops.Window(window.strides)
+    weights = _bytes(rng, (outputs, *kernel, channels))
+    x = _bytes(rng, (int(rng.integers(1, 3)), *_size(rng, kernel, window), channels))
+    op = ops.Conv2d(*_scales(rng, outputs, weights[0].size), window, _clamp(rng))
+    return _case("wvv_mve_conv2d", op, (x,), (weights, _bias(rng, outputs)))
+
+
+def _vector_dense(rng: np.random.Generator) -> Case:
+    rows, inputs, outputs = int(rng.integers(1, 4)), int(rng.choice([1, 15, 16, 64, 70, 200])), int(rng.integers(1, 11))
+    source, output, scales = _scales(rng, outputs, inputs)
+    op = ops.FullyConnected(source, output, scales, _clamp(rng))
+    constants = _bytes(rng, (outputs, inputs)), _bias(rng, outputs)
+    return _case("wvv_mve_conv2d", op, (_bytes(rng, (rows, inputs)),), constants)
+
+
+def _vector_ties(rng: np.random.Generator) -> Case:
+    """Multipliers of 1/2 to 1/128: sums often lie in the middle of two outputs, on both sides of zero."""
+    outputs = int(rng.integers(1, 11))
+    scales = tuple(2.0 ** -int(rng.integers(1, 8)) for _ in range(outputs))
+    source, output = ops.Affine(1.0, _zero_point(rng)), ops.Affine(1.0, int(rng.integers(-128, 128)))
+    op = ops.Conv2d(source, output, scales, ops.Window(), _clamp(rng))
+    weights, x = rng.integers(-1, 2, (outputs, 1, 1, 5)).astype(np.int8), _bytes(rng, (1, 5, 7, 5))
+    return _case("wvv_mve_conv2d", op, (x,), (weights, rng.integers(-99, 99, outputs, dtype=np.int32)))
+
+
+def winograd_cases(seed: int) -> Iterator[Case]:
+    """Those of the DSP cores' variants that there is a vector kernel for."""
+    for one in layers(seed):
+        case = one.case
+        u = transform_weights(case.weights, case.algorithm)
+        stage = winograd.exact_output_stage(case.op, case.algorithm, u, case.bias)
+        if not winograd_mve.fits(case.algorithm, stage):
+            continue
+        made = winograd_mve.winograd_conv2d(case.algorithm, case.op.window, case.zero_point, case.x.shape, u, stage)
+        yield Case("wvv_mve_winograd", made, (case.x,), one.expected)
+
+
+def _bytes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Random bytes, -128 among them; one time in four nothing but both ends of the range."""
+    ends = rng.integers(0, 4) == 0
+    made = rng.choice(np.array([-128, 127]), shape) if ends else rng.integers(-128, 128, shape)
+    made.flat[0] = -128
+    return made.astype(np.int8)
+
+
+def _bias(rng: np.random.Generator, outputs: int) -> np.ndarray:
+    return rng.integers(-20000, 20000, outputs, dtype=np.int32)
+
+
+def _zero_point(rng: np.random.Generator) -> int:
+    return int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))]))
+
+
+def _clamp(rng: np.random.Generator) -> ops.Pair:
+    return CLAMPS[int(rng.integers(len(CLAMPS)))]
+
+
+def _window(rng: np.random.Generator) -> ops.Window:
+    strides, dilation = tuple(rng.integers(1, 4, 2).tolist()), tuple(rng.choice([1, 1, 2], 2).tolist())
+    padding = tuple(rng.integers(0, 3, 4).tolist()) if rng.integers(0, 2) else (0, 0, 0, 0)
+    return ops.Window(strides, dilation, padding)
+
+
+def _size(rng: np.random.Generator, kernel: tuple[int, ...], window: ops.Window) -> tuple[int, int]:
+    """An image that holds at least one window without its padding."""
+    spans = [(taps - 1) * dilation + 1 for taps, dilation in zip(kernel, window.dilation, strict=True)]
+    return int(rng.integers(spans[0], 9)), int(rng.integers(spans[1], 9))
+
+
+def _scales(rng: np.random.Generator, outputs: int, taps: int) -> tuple[ops.Affine, ops.Affine, tuple[float, ...]]:
+    """Sums fill the int8 range about once; some channels are dead, their scales far too small."""
+    weights = [to_float32(2.0 ** rng.uniform(-9, -6)) for _ in range(outputs)]
+    weights = [to_float32(2.0**-40) if rng.integers(0, 12) == 0 else one for one in weights]
+    source = ops.Affine(to_float32(2.0 ** rng.uniform(-6, -2)), _zero_point(rng))
+    output = ops.Affine(to_float32(source.scale * 2.0**-7 * 60 * taps**0.5), _zero_point(rng))
+    return source, output, tuple(weights)

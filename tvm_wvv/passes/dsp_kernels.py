@@ -1,0 +1,52 @@
+"""Kernels made of C microkernels, for Cortex-M with the DSP extension.
+
+Each maker gives a finished kernel, or None where it has none for an operator or a shape; then the kernel of TensorIR
+alone is taken, which gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from tvm_wvv.kernels import winograd, winograd_dsp
+from tvm_wvv.kernels.direct_dsp import direct_kernel
+from tvm_wvv.kernels.kernel import Kernel
+from tvm_wvv.passes.stage_kernels import is_exact
+from tvm_wvv.passes.stages import STAGES, InputTransform, Stage, WinogradRequantize
+from tvm_wvv.quant.operators import Conv2d, Window
+from tvm_wvv.transforms.catalog import variant
+
+Shape = tuple[int, ...]
+Constants = Sequence[np.ndarray]
+
+
+def dsp_kernel(
+    nodes: Sequence[Any], shapes: Sequence[Sequence[Shape]], constants: Sequence[Constants]
+) -> Kernel | None:
+    """The kernel of one operator, or of the stages of one Winograd layer."""
+    if isinstance(nodes[0], STAGES):
+        return exact_winograd(winograd_dsp, nodes, shapes[0][0], constants)
+    return direct_kernel(nodes[0], shapes[0], constants[0])
+
+
+def exact_winograd(
+    maker: ModuleType, stages: Sequence[Stage], x_shape: Shape, constants: Sequence[Constants]
+) -> Kernel | None:
+    """The layer by `maker`, a module that tells what `fits` it and makes `winograd_conv2d`; None for what rounds."""
+    first, last = stages[0], stages[-1]
+    if not isinstance(first, InputTransform) or not isinstance(last, WinogradRequantize):
+        return None
+    chosen, (u, *_), (bias, *_) = variant(first.algorithm), constants[1], constants[-1]
+    if not is_exact(constants):
+        return None
+    window = Window(padding=first.padding)
+    op = Conv2d(last.input, last.output, last.weight_scales, window, last.clamp)
+    stage = winograd.exact_output_stage(op, chosen.algorithm, u, bias)
+    if not maker.fits(chosen.algorithm, stage):
+        return None
+    kernel: Kernel = maker.winograd_conv2d(chosen.algorithm, window, first.zero_point, x_shape, u, stage)
+    return kernel
