@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from tvm_wvv.errors import WvvError
-from tvm_wvv.passes import estimate, estimate_dsp, estimate_mve
+from tvm_wvv.passes import estimate, estimate_cmsis_nn, estimate_dsp, estimate_mve
 from tvm_wvv.passes.conv_site import ConvSite
-from tvm_wvv.passes.options import Target
+from tvm_wvv.passes.options import Direct, Target
 from tvm_wvv.passes.spec import Mode, Spec
 from tvm_wvv.quant.default_stages import from_ranges
 from tvm_wvv.quant.operators import Conv2d, DepthwiseConv2d
@@ -55,17 +55,21 @@ class Refusal:
 
 
 def choose(
-    site: ConvSite, spec: Spec, recipe: LayerRecipe | None = None, target: Target = "cortex_m"
+    site: ConvSite,
+    spec: Spec,
+    recipe: LayerRecipe | None = None,
+    target: Target = "cortex_m",
+    direct: Direct = "own",
 ) -> Choice | Refusal | None:
     """None where Winograd was not asked for. `auto` follows the layer's recipe, and so does its own algorithm.
 
-    Without a recipe it takes what needs the fewest instructions on `target`.
+    Without a recipe it takes what needs the fewest instructions on `target`, beside the `direct` kernels there.
     """
     if spec is Mode.OFF:
         return None
     if recipe is not None and spec in (Mode.AUTO, recipe.variant):
         return prove(site, recipe.variant, recipe.stages)
-    return prove(site, spec) if isinstance(spec, Variant) else _cheapest(site, target)
+    return prove(site, spec) if isinstance(spec, Variant) else _cheapest(site, target, direct)
 
 
 def prove(site: ConvSite, variant: Variant, stages: Stages | None = None) -> Choice | Refusal:
@@ -107,13 +111,13 @@ def _multiplications(site: ConvSite, variant: Variant) -> int:
     return site.grid(variant.algorithm).multiplications(site.outputs)
 
 
-def _cheapest(site: ConvSite, target: Target) -> Choice | Refusal:
+def _cheapest(site: ConvSite, target: Target, direct: Direct) -> Choice | Refusal:
     """The cheapest exact algorithm that is possible, if it saves instructions; what costs more is not even proved."""
     algorithms = [one for name, one in ALGORITHMS.items() if "exact" in ARITHMETICS[name]]
     refusals = []
     for algorithm in sorted(algorithms, key=lambda one: _cost(site, one, target)):
         variant = Variant(algorithm, "exact")
-        decision = _loss(site, variant, target) or prove(site, variant)
+        decision = _loss(site, variant, target, direct) or prove(site, variant)
         if isinstance(decision, Choice):
             return decision
         refusals.append(decision)
@@ -126,18 +130,25 @@ def _cost(site: ConvSite, algorithm: Algorithm, target: Target) -> float:
     return math.inf if _refused(site, algorithm) else _estimates(target).winograd_instructions(site, algorithm)
 
 
-def _loss(site: ConvSite, variant: Variant, target: Target) -> Refusal | None:
+def _loss(site: ConvSite, variant: Variant, target: Target, direct: Direct) -> Refusal | None:
     """That `variant`, though possible, does not save instructions."""
     if _refused(site, variant.algorithm):
         return None
-    estimates = _estimates(target)
-    direct, winograd = estimates.direct_instructions(site), estimates.winograd_instructions(site, variant.algorithm)
-    if winograd < _MARGIN * direct:
+    winograd = _estimates(target).winograd_instructions(site, variant.algorithm)
+    beside = _direct(site, target, direct)
+    if winograd < _MARGIN * beside:
         return None
     return Refusal(
         f"does not pay with {site.x_shape[3]} input and {site.outputs} output channels on "
-        f"{site.x_shape[1]}x{site.x_shape[2]}: about {winograd:,.0f} instructions by {variant}, {direct:,.0f} direct"
+        f"{site.x_shape[1]}x{site.x_shape[2]}: about {winograd:,.0f} instructions by {variant}, {beside:,.0f} direct"
     )
+
+
+def _direct(site: ConvSite, target: Target, direct: Direct) -> float:
+    """Estimated instructions of the kernel that computes the site without Winograd."""
+    if direct == "cmsis-nn" and target != "x86":
+        return estimate_cmsis_nn.direct_instructions(site, target)
+    return float(_estimates(target).direct_instructions(site))
 
 
 def _estimates(target: Target) -> ModuleType:

@@ -59,10 +59,10 @@ def decide(
     decisions = {}
     for name, site in sites.items():
         if name in own:
-            decision = choose(site, own[name], own_recipe(own[name], recipe.get(name)), target)
+            decision = choose(site, own[name], own_recipe(own[name], recipe.get(name)), target, options.direct)
         else:
             general = parse_spec(options.winograd)
-            decision = choose(site, general, layer_recipe(name, general, recipe), target)
+            decision = choose(site, general, layer_recipe(name, general, recipe), target, options.direct)
         if decision is not None:
             decisions[name] = decision
     return decisions
