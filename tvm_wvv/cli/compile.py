@@ -13,6 +13,7 @@ from tvm_wvv.cli.options import (
     CmsisNnFolder,
     Codegen,
     Direct,
+    FlashLimit,
     Layer,
     Model,
     Recipe,
@@ -37,6 +38,7 @@ def command(
     codegen: Codegen = "c",
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
+    flash_limit: FlashLimit = None,
 ) -> None:
     """Compile MODEL to C11 without heap or runtime library, in the shape of a Model Library Format archive.
 
@@ -58,7 +60,7 @@ def command(
     from tvm_wvv.report.output import show
     from tvm_wvv.report.tables import explain_table, totals_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit)
     check_writable(output)
     target = load_board(board)
     with progress_bars() as progress:

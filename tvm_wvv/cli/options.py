@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -74,6 +75,16 @@ CmsisNnFolder = Annotated[
         show_default=False,
     ),
 ]
+FlashLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--flash-limit",
+        metavar="BYTES",
+        help="Most that the weights may take, such as 300000 or 256K: auto then takes the fastest forms that fit. "
+        "Without it, the board's flash is the limit.",
+        show_default=False,
+    ),
+]
 _DIRECT: tuple[DirectKernels, ...] = ("own", "cmsis-nn")
 
 
@@ -84,6 +95,7 @@ def compile_options(
     codegen: str,
     direct: str,
     cmsis_nn: str | None = None,
+    flash_limit: str | None = None,
 ) -> Options:
     """What the user asks of the compiler; refuses what this version does not have and what it cannot read."""
     # `passes` imports TVM, which a help text must not wait for.
@@ -96,7 +108,24 @@ def compile_options(
         raise WvvError(f"--direct {direct}: {direct!r} is unknown; supported: {', '.join(_DIRECT)}")
     layers = tuple(parse_layer(text) for text in layer or ())
     file = None if recipe is None else _recipe_file(recipe)
-    return Options(winograd=winograd, layers=layers, recipe=file, direct=kernels, cmsis_nn=cmsis_nn)
+    return Options(
+        winograd=winograd,
+        layers=layers,
+        recipe=file,
+        direct=kernels,
+        cmsis_nn=cmsis_nn,
+        flash_bytes=None if flash_limit is None else _bytes(flash_limit, winograd),
+    )
+
+
+def _bytes(text: str, winograd: str) -> int:
+    """A size in bytes, KiB (K) or MiB (M)."""
+    match = re.fullmatch(r"(\d+)([KkMm]?)", text)
+    if match is None:
+        raise WvvError(f"--flash-limit {text}: not a size; give bytes, or KiB as in 256K")
+    if winograd != "auto":
+        raise WvvError(f"--flash-limit {text}: only --winograd auto chooses by size; {winograd!r} is one form for all")
+    return int(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2].lower()]
 
 
 def _recipe_file(name: str) -> RecipeFile:

@@ -47,10 +47,11 @@ def every_layer(session: Session, board_name: str, alone: bool = False) -> Every
     that its own layers read.
     """
     refuse_archive(session)
+    board = None if board_name == X86 else load_board(board_name)
+    session = session.fitted(board)
     whole = replace(session, options=replace(session.options, every_layer=True, alone=alone))
-    if board_name == X86:
+    if board is None:
         return _on_host(whole)
-    board = load_board(board_name)
     network = whole.network(board)
     if not _fits(network, board):
         # Where the network alone does not fit either, this says by how much, before layer after layer is tried.

@@ -10,6 +10,24 @@ from tvm_wvv.micro.network import Network
 # Start-up code, kernels and libgcc helpers of the smallest network; a larger one is found out by the linker.
 _CODE_BYTES = 8 * 1024
 
+# Code of a network whose layers take several Winograd forms: what `auto` leaves beside the weights.
+_CODE_ROOM = 32 * 1024
+
+
+def weight_room(board: Board) -> int:
+    """Bytes of flash that `auto` may fill with weights."""
+    return max(0, board.region("code").length - _CODE_ROOM)
+
+
+def check_limit(network: Network, limit: int | None) -> None:
+    """Refuse a network whose weights exceed what the user gave them, though each layer has its smallest form."""
+    if limit is not None and network.emitted.weight_bytes > limit:
+        needed = network.emitted.weight_bytes
+        raise WvvError(
+            f"{network.name}: weights take {needed:,} bytes at the least, {needed - limit:,} more than the "
+            f"{limit:,} of --flash-limit; raise it"
+        )
+
 
 def check_fit(network: Network, board: Board) -> None:
     """Refuse a network whose arena, buffers and stack exceed the RAM, or whose weights exceed the flash."""
@@ -38,7 +56,7 @@ def _check_flash(network: Network, board: Board) -> None:
         return
     largest = max(network.layers, key=lambda layer: layer.weight_bytes)
     transformed = any(layer.algorithm != "direct" for layer in network.layers)
-    advice = "--winograd off keeps weights smallest" if transformed else "take a board with more flash"
+    advice = "--winograd auto or off keeps weights smaller" if transformed else "take a board with more flash"
     raise WvvError(
         f"{board.name}: weights need {_kib(network.emitted.weight_bytes)} (and code about {_kib(_CODE_BYTES)}), "
         f"flash holds {_kib(held)}: {needed - held} bytes short; the largest are those of {label(largest.name)} "

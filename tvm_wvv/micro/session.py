@@ -15,7 +15,7 @@ from tvm_wvv.micro import archive
 from tvm_wvv.micro.board import X86, Board, load_board
 from tvm_wvv.micro.cmsis_nn import library_for
 from tvm_wvv.micro.firmware_cache import firmware
-from tvm_wvv.micro.fit import check_fit
+from tvm_wvv.micro.fit import check_fit, check_limit, weight_room
 from tvm_wvv.micro.network import Network, compiled, of_archive, with_whole_names
 from tvm_wvv.micro.progress import Progress, silent
 from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, Runner
@@ -49,8 +49,22 @@ class Session:
                     f"name that board, or the .tflite"
                 )
             return network
+        network = self._compiled(board, self.fitted(board).options)
+        check_limit(network, self.options.flash_bytes)
+        return network
+
+    def fitted(self, board: Board | None) -> Session:
+        """The same, with `auto` held to the board's flash where the fastest forms of all layers overfill it."""
+        if self.is_archive or board is None or self.options.winograd != "auto" or self.options.flash_bytes is not None:
+            return self
+        room = weight_room(board)
+        if self._compiled(board, self.options).emitted.weight_bytes <= room:
+            return self
+        return replace(self, options=replace(self.options, flash_bytes=room))
+
+    def _compiled(self, board: Board | None, options: Options) -> Network:
         target: Target = board.target if board else "cortex_m"
-        return compiled(self.path, self.options, self.progress, target, library_for(self.options, board))
+        return compiled(self.path, options, self.progress, target, library_for(options, board))
 
     def runner(self, board_name: str) -> Runner:
         """What runs it on a board, on `x86` or on the `reference` kernels."""
