@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from winograd_dsp_cases import layers
 
-from tvm_wvv.kernels import direct_dsp, direct_mve, winograd, winograd_mve
+from tvm_wvv.kernels import direct_dsp, direct_mve
 from tvm_wvv.kernels.kernel import Kernel
 from tvm_wvv.quant import operators as ops
 from tvm_wvv.quant.fixed_point import to_float32
 from tvm_wvv.reference.apply import apply
-from tvm_wvv.reference.winograd import transform_weights
 
 CLAMPS = ((-128, 127), (-128, 127), (-20, 90), (-128, 50))
 
@@ -110,18 +108,6 @@ def _vector_ties(rng: np.random.Generator) -> Case:
     op = ops.Conv2d(source, output, scales, ops.Window(), _clamp(rng))
     weights, x = rng.integers(-1, 2, (outputs, 1, 1, 5)).astype(np.int8), _bytes(rng, (1, 5, 7, 5))
     return _case("wvv_mve_conv2d", op, (x,), (weights, rng.integers(-99, 99, outputs, dtype=np.int32)))
-
-
-def winograd_cases(seed: int) -> Iterator[Case]:
-    """Those of the DSP cores' variants that there is a vector kernel for."""
-    for one in layers(seed):
-        case = one.case
-        u = transform_weights(case.weights, case.algorithm)
-        stage = winograd.exact_output_stage(case.op, case.algorithm, u, case.bias)
-        if not winograd_mve.fits(case.algorithm, stage):
-            continue
-        made = winograd_mve.winograd_conv2d(case.algorithm, case.op.window, case.zero_point, case.x.shape, u, stage)
-        yield Case("wvv_mve_winograd", made, (case.x,), one.expected)
 
 
 def _bytes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
