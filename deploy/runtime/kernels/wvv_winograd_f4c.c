@@ -84,7 +84,7 @@ static void quad(const int8_t* x, int32_t row_bytes, uint32_t* v, int32_t step, 
   }
 }
 
-WVV_DEFINE_INPUT(wvv_f4c_input, TILE, quad, (uint32_t)wvv_pair(-zero_point, -zero_point))
+WVV_DEFINE_INPUT(wvv_f4c_input, TILE, TILE, quad, (uint32_t)wvv_pair(-zero_point, -zero_point))
 
 /* 4 y from real values and a complex number, of which twice the real part counts. */
 ALWAYS void out_of(uint32_t m0, uint32_t m1, uint32_t m2, uint32_t m3, uint32_t re, uint32_t im, uint32_t* y,
@@ -109,7 +109,8 @@ static inline uint32_t real_part(const uint32_t* k) { return k[0] - k[2 * M_WORD
 static inline uint32_t imaginary_part(const uint32_t* k) { return k[0] + k[M_WORDS]; }
 
 ALWAYS void one_output(const uint32_t* m, const int32_t* stage, int8_t* out, int32_t row_bytes, int32_t column_bytes,
-                       int positive) {
+                       int positive, int divided) {
+  const int32_t away = wvv_away_from_zero(stage, positive);
   uint32_t scratch[POINTS][TILE], re[REAL], im[REAL], y[POINTS];
 #pragma GCC unroll 1
   for (int k = 0; k < REAL; ++k) {
@@ -129,9 +130,12 @@ ALWAYS void one_output(const uint32_t* m, const int32_t* stage, int8_t* out, int
     const uint32_t* s = scratch[row];
     out_of(s[0], s[1], s[2], s[3], s[4], s[5], y, 1);
     for (int column = 0; column < POINTS; ++column) {
-      out[column * column_bytes] = wvv_output(stage[0] + wvv_asr(y[column], 3), stage, positive);
+      out[column * column_bytes] =
+          divided ? wvv_output(stage[0] + wvv_asr(y[column], 3), stage, positive)
+                  : wvv_output_any(stage[0] + (int32_t)(y[column] << 1), stage, away);
     }
   }
 }
 
-WVV_DEFINE_OUTPUTS(wvv_f4c_output, POINTS, one_output)
+WVV_DEFINE_OUTPUTS(wvv_f4c_output, POINTS, POINTS, one_output, 1)
+WVV_DEFINE_OUTPUTS(wvv_f4c_output8, POINTS, POINTS, one_output, 0)
