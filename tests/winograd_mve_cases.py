@@ -10,33 +10,33 @@ import numpy as np
 from direct_cases import Case
 from quantized_cases import QuantizedCase, quantized
 from winograd_cases import WinogradCase
-from winograd_dsp_cases import layers
+from winograd_dsp_cases import IN_8_BITS, cases
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.kernels import winograd, winograd_mve, winograd_mve_int8
 from tvm_wvv.quant.default_stages import from_ranges
 from tvm_wvv.quant.stage import GRANULARITIES, StageQuantizer, Stages
 from tvm_wvv.quant.winograd_parameters import MultiplierArray
+from tvm_wvv.reference.conv import conv2d
 from tvm_wvv.reference.winograd import transform_weights
 
 
 def exact_cases(seed: int) -> Iterator[Case]:
-    """Those of the DSP cores' variants that there is a vector kernel for."""
-    for one in layers(seed):
-        case = one.case
+    """Every variant that the vector kernels have, where their way of rounding fits."""
+    for case in cases(seed, IN_8_BITS):
         u = transform_weights(case.weights, case.algorithm)
         stage = winograd.exact_output_stage(case.op, case.algorithm, u, case.bias)
         if not winograd_mve.fits(case.algorithm, stage):
             continue
         made = winograd_mve.winograd_conv2d(case.algorithm, case.op.window, case.zero_point, case.x.shape, u, stage)
-        yield Case(f"wvv_mve_winograd_{case.algorithm.name}", made, (case.x,), one.expected)
+        yield Case(f"wvv_mve_winograd_{case.algorithm.name}", made, (case.x,), conv2d(case.x, case.weights, case.bias, case.op))
 
 
 def int8_cases(seed: int) -> Iterator[Case]:
     """The same layers, each with scales of another kind."""
     rng = np.random.default_rng(seed)
-    for number, one in enumerate(layers(seed)):
-        case, given = one.case, stages(one.case, number, rng)
+    for number, case in enumerate(cases(seed, IN_8_BITS)):
+        given = stages(case, number, rng)
         with suppress(WvvError):  # a step of the worst-case sums may be thousands of output steps: rightly refused
             made = quantized(case, given)
             made = rounded_twice(made) if number % 5 < 2 else made

@@ -23,7 +23,10 @@ from tvm_wvv.micro.toolchain import build_firmware, build_host
 
 WORDS, SCRATCH_WORDS, Y_BYTES = 20480, 6656, 4096
 STALE = 85
-FUNCTIONS = ("wvv_conv2d", "wvv_depthwise", "wvv_dense", "wvv_add", "wvv_mve_conv2d")
+FUNCTIONS = (
+    "wvv_conv2d", "wvv_depthwise", "wvv_dense", "wvv_add", "wvv_mve_conv2d", "wvv_mve_depthwise", "wvv_pool",
+    "wvv_softmax", "wvv_lookup",
+)  # fmt: skip
 VARIANTS = tuple(f"wvv_mve_winograd_{name}" for name in ("f2", "f4", "f4c"))
 ROUNDED = tuple(f"{name}_int8" for name in VARIANTS)
 HEADERS = (*FUNCTIONS, "wvv_mve_winograd")
@@ -36,8 +39,12 @@ DRIVER = """
 #include "wvv_conv2d.h"
 #include "wvv_dense.h"
 #include "wvv_depthwise.h"
+#include "wvv_lookup.h"
 #include "wvv_mve_conv2d.h"
+#include "wvv_mve_depthwise.h"
 #include "wvv_mve_winograd.h"
+#include "wvv_pool.h"
+#include "wvv_softmax.h"
 
 static _Alignas(16) int32_t given[WORDS];
 static _Alignas(16) int8_t output[Y_BYTES + 4];
@@ -59,11 +66,15 @@ static int32_t run(void) {
     case 2: wvv_dense(x, (const int8_t *)b, c, d, output, scratch); break;
     case 3: wvv_add(x, (const int8_t *)b, c, d, output); break;
     case 4: wvv_mve_conv2d(x, b, c, output, scratch); break;
-    case 5: wvv_mve_winograd_f2(x, b, c, d, output, scratch); break;
-    case 6: wvv_mve_winograd_f4(x, b, c, d, output, scratch); break;
-    case 7: wvv_mve_winograd_f4c(x, b, c, d, output, scratch); break;
-    case 8: wvv_mve_winograd_f2_int8(x, b, c, d, e, output, scratch); break;
-    case 9: wvv_mve_winograd_f4_int8(x, b, c, d, e, output, scratch); break;
+    case 5: wvv_mve_depthwise(x, b, c, output, scratch); break;
+    case 6: wvv_pool(x, b, output); break;
+    case 7: wvv_softmax(x, b, c, output); break;
+    case 8: wvv_lookup(x, (const int8_t *)b, c, output); break;
+    case 9: wvv_mve_winograd_f2(x, b, c, d, output, scratch); break;
+    case 10: wvv_mve_winograd_f4(x, b, c, d, output, scratch); break;
+    case 11: wvv_mve_winograd_f4c(x, b, c, d, output, scratch); break;
+    case 12: wvv_mve_winograd_f2_int8(x, b, c, d, e, output, scratch); break;
+    case 13: wvv_mve_winograd_f4_int8(x, b, c, d, e, output, scratch); break;
     default: wvv_mve_winograd_f4c_int8(x, b, c, d, e, output, scratch); break;
   }
   for (int32_t n = 4 * given[1]; n < 4 * SCRATCH_WORDS; ++n) {
