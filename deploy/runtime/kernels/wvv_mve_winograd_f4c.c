@@ -3,9 +3,9 @@
  * Input, in one dimension: four real values, then real and imaginary part of the pair.
  *   v0 = d0 - d4    v1 = d1 + d2 + d3 + d4    v2 = d2 - d1 + d4 - d3    v3 = d5 - d1    re = d4 - d2    im = d3 - d1
  * Of these only v1 has coefficients that do not add up to zero, but to 4.
- * In two dimensions 16 products are real; the others belong to complex numbers of three products each, whose operands
- * are re + im, re, im: 4 of rows, 4 of columns, 2 of both. With k1, k2, k3 for the products, the number is
- * (k1 - k3) + (k1 + k2) i. */
+ * In two dimensions 16 products are real; the others belong to complex numbers of three products k1, k2, k3 each. Of
+ * 4 of rows and 4 of columns the operands are re - im, re, im, and (k1 + k2) + (k1 + k3) i is the product; of 2 of both
+ * they are re + im, re, im, and it is (k1 - k3) + (k1 + k2) i. */
 #include "wvv_mve_vectors.h"
 #include "wvv_mve_winograd.h"
 
@@ -29,14 +29,22 @@ ALWAYS void into_from(const int16_t *s, wvv_v8 v[TILE]) {
        wvv_load8s(s + 4 * LANES), wvv_load8s(s + 5 * LANES), v);
 }
 
-/* The three operands of a complex number. */
-ALWAYS int16_t *complex_operands(wvv_v8 re, wvv_v8 im, int16_t *v, int32_t step) {
-  wvv_store8s(v, re + im);
+/* The three operands of a complex number, the first of them given. */
+ALWAYS int16_t *operands(wvv_v8 first, wvv_v8 re, wvv_v8 im, int16_t *v, int32_t step) {
+  wvv_store8s(v, first);
   v += step;
   wvv_store8s(v, re);
   v += step;
   wvv_store8s(v, im);
   return v + step;
+}
+
+ALWAYS int16_t *operands_of_one(wvv_v8 re, wvv_v8 im, int16_t *v, int32_t step) {
+  return operands(re - im, re, im, v, step);
+}
+
+ALWAYS int16_t *operands_of_both(wvv_v8 re, wvv_v8 im, int16_t *v, int32_t step) {
+  return operands(re + im, re, im, v, step);
 }
 
 ALWAYS void columns_of(const int8_t *x, int32_t row_bytes, int32_t column_bytes, int16_t *by_columns) {
@@ -62,7 +70,7 @@ ALWAYS void real_rows(const int16_t *by_columns, int16_t *v, int32_t step) {
     for (int column = 0; column < REAL; ++column, v += step) {
       wvv_store8s(v, made[column]);
     }
-    numbers = complex_operands(made[4], made[5], numbers, step);
+    numbers = operands_of_one(made[4], made[5], numbers, step);
   }
 }
 
@@ -79,12 +87,12 @@ ALWAYS void complex_rows(int16_t *re, int16_t *v, int32_t step) {
   }
 #pragma GCC unroll 1
   for (int column = 0; column < REAL; ++column) {
-    v = complex_operands(wvv_load8s(re + column * LANES), wvv_load8s(im + column * LANES), v, step);
+    v = operands_of_one(wvv_load8s(re + column * LANES), wvv_load8s(im + column * LANES), v, step);
   }
   const wvv_v8 re4 = wvv_load8s(re + 4 * LANES), re5 = wvv_load8s(re + 5 * LANES);
   const wvv_v8 im4 = wvv_load8s(im + 4 * LANES), im5 = wvv_load8s(im + 5 * LANES);
-  v = complex_operands(re4 - im5, re5 + im4, v, step);
-  complex_operands(re4 + im5, im4 - re5, v, step);
+  v = operands_of_both(re4 - im5, re5 + im4, v, step);
+  operands_of_both(re4 + im5, im4 - re5, v, step);
 }
 
 void wvv_mve_f4c_group(const int8_t *x, int32_t row_bytes, int32_t column_bytes, int16_t *v, int32_t step,
@@ -119,8 +127,10 @@ ALWAYS void out_of_sums(const int32_t *s, int32_t *y, int step) {
 }
 
 ALWAYS wvv_v4 at(const int32_t *m, int tap) { return wvv_load4s(m + tap * TAP_WORDS); }
-ALWAYS wvv_v4 real_part(const int32_t *k) { return at(k, 0) - at(k, 2); }
-ALWAYS wvv_v4 imaginary_part(const int32_t *k) { return at(k, 0) + at(k, 1); }
+ALWAYS wvv_v4 real_of_one(const int32_t *k) { return at(k, 0) + at(k, 1); }
+ALWAYS wvv_v4 imaginary_of_one(const int32_t *k) { return at(k, 0) + at(k, 2); }
+ALWAYS wvv_v4 real_of_both(const int32_t *k) { return at(k, 0) - at(k, 2); }
+ALWAYS wvv_v4 imaginary_of_both(const int32_t *k) { return at(k, 0) + at(k, 1); }
 
 /* `parts` holds the real parts of what belongs to rows, and the imaginary ones. */
 ALWAYS void columns_back(const int32_t *m, int32_t parts[2 * ROW], int32_t made[SIZE * ROW]) {
@@ -128,14 +138,15 @@ ALWAYS void columns_back(const int32_t *m, int32_t parts[2 * ROW], int32_t made[
 #pragma GCC unroll 1
   for (int k = 0; k < REAL; ++k) {
     const int32_t *const column = m + k * TAP_WORDS, *number = m + (OF_COLUMNS + THREE * k) * TAP_WORDS;
-    out_of(at(column, 0), at(column, 4), at(column, 8), at(column, 12), real_part(number), imaginary_part(number),
+    out_of(at(column, 0), at(column, 4), at(column, 8), at(column, 12), real_of_one(number), imaginary_of_one(number),
            made + k * TOGETHER, ROW);
     number = m + (OF_ROWS + THREE * k) * TAP_WORDS;
-    wvv_store4s(re + k * TOGETHER, real_part(number));
-    wvv_store4s(im + k * TOGETHER, imaginary_part(number));
+    wvv_store4s(re + k * TOGETHER, real_of_one(number));
+    wvv_store4s(im + k * TOGETHER, imaginary_of_one(number));
   }
   const int32_t *const one = m + OF_BOTH * TAP_WORDS, *const other = one + THREE * TAP_WORDS;
-  const wvv_v4 re1 = real_part(one), im1 = imaginary_part(one), re2 = real_part(other), im2 = imaginary_part(other);
+  const wvv_v4 re1 = real_of_both(one), im1 = imaginary_of_both(one);
+  const wvv_v4 re2 = real_of_both(other), im2 = imaginary_of_both(other);
   wvv_store4s(re + REAL * TOGETHER, re1 + re2);
   wvv_store4s(re + (REAL + 1) * TOGETHER, im1 + im2);
   wvv_store4s(im + REAL * TOGETHER, im1 - im2);
