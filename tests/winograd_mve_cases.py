@@ -29,7 +29,8 @@ def exact_cases(seed: int) -> Iterator[Case]:
         if not winograd_mve.fits(case.algorithm, stage):
             continue
         made = winograd_mve.winograd_conv2d(case.algorithm, case.op.window, case.zero_point, case.x.shape, u, stage)
-        yield Case(f"wvv_mve_winograd_{case.algorithm.name}", made, (case.x,), conv2d(case.x, case.weights, case.bias, case.op))
+        expected = conv2d(case.x, case.weights, case.bias, case.op)
+        yield Case(f"wvv_mve_winograd_{case.algorithm.name}", made, (case.x,), expected)
 
 
 def int8_cases(seed: int) -> Iterator[Case]:
