@@ -15,10 +15,11 @@ from direct_cases import Case, cases
 from tvm import tirx
 from winograd_mve_cases import exact_cases, int8_cases
 
-from tvm_wvv.micro.board import board_names, load_board
+from tvm_wvv.micro.board import load_board
 from tvm_wvv.micro.host import run_host
 from tvm_wvv.micro.microkernels import microkernel_files
 from tvm_wvv.micro.qemu import run_firmware
+from tvm_wvv.micro.stand_in import qemu_names
 from tvm_wvv.micro.toolchain import build_firmware, build_host
 
 WORDS, SCRATCH_WORDS, Y_BYTES = 20480, 6656, 4096
@@ -129,7 +130,7 @@ def given_cases() -> list[Case]:
     return made
 
 
-@pytest.mark.parametrize("name", board_names())
+@pytest.mark.parametrize("name", qemu_names())
 def test_on_cores(name: str, tmp_path: Path):
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")

@@ -16,10 +16,11 @@ from conftest import require_tool
 from winograd_dsp_cases import VARIANTS, Layer, layers
 
 from tvm_wvv.micro import bare_c
-from tvm_wvv.micro.board import board_names, load_board
+from tvm_wvv.micro.board import load_board
 from tvm_wvv.micro.host import run_host
 from tvm_wvv.micro.microkernels import microkernel_files
 from tvm_wvv.micro.qemu import run_firmware
+from tvm_wvv.micro.stand_in import qemu_names
 from tvm_wvv.micro.toolchain import build_firmware, build_host
 
 NUMBERS, WORDS, Y_BYTES, STALE = 28, 16384, 2048, 85
@@ -158,7 +159,7 @@ def given_layers() -> list[Layer]:
     return made
 
 
-@pytest.mark.parametrize("name", board_names())
+@pytest.mark.parametrize("name", qemu_names())
 def test_on_cores(name: str, tmp_path: Path):
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")

@@ -42,8 +42,8 @@ def command(
 ) -> None:
     """Compile MODEL to C11 without heap or runtime library, in the shape of a Model Library Format archive.
 
-    Prints what became of each layer, and the memory that the network takes. Nothing is written if the network does not
-    fit the board.
+    Prints what became of each layer, and the memory that the network takes. Nothing is written if the network, or where
+    arm-none-eabi-gcc is installed the whole firmware with its stack, does not fit the board.
 
     [bold]Examples[/bold]:
 
@@ -51,11 +51,13 @@ def command(
 
     wvv compile resnet.tflite -o resnet.tar --board mps2-an500 --winograd off --layer model/conv2d_3/Relu=f2
     """
+    from tvm_wvv.cli.fit import fit_line
     from tvm_wvv.cli.measure import layer_figures, static_totals
     from tvm_wvv.errors import WvvError
     from tvm_wvv.micro import archive
     from tvm_wvv.micro.board import load_board
-    from tvm_wvv.micro.fit import check_fit
+    from tvm_wvv.micro.build_record import build_record
+    from tvm_wvv.micro.fit import check_fit, fit_if_possible, refuse_misfit
     from tvm_wvv.micro.session import open_session
     from tvm_wvv.report.output import show
     from tvm_wvv.report.tables import explain_table, totals_table
@@ -68,13 +70,19 @@ def command(
         if session.is_archive:
             raise WvvError(f"{model}: is compiled already; name a .tflite file or the word digits")
         network = session.network(target)
-    check_fit(network, target)
+        check_fit(network, target)
+        progress("measure firmware", 0, 1)
+        found = fit_if_possible(network, target)
+        progress("measure firmware", 1, 1)
+    if found is not None:
+        refuse_misfit(found)
     source = session.path.read_bytes()
     # Where the library lay on this machine is no part of what was compiled: its sources are in the archive.
     recorded = asdict(replace(options, cmsis_nn=None))
-    archive.write(output, network.emitted, network.lowered, target.name, recorded, source)
+    archive.write(output, network.emitted, network.lowered, target.name, recorded, source, build_record(target))
     show(
         explain_table(target.name, network.name, layer_figures(network)),
         totals_table(static_totals(network)),
+        fit_line(found),
         f"wrote {output}",
     )

@@ -11,6 +11,7 @@ import typer
 from tvm_wvv.errors import WvvError
 
 if TYPE_CHECKING:
+    from tvm_wvv.micro.link import Link
     from tvm_wvv.passes.options import Options, RecipeFile
 
 DirectKernels = Literal["own", "cmsis-nn"]
@@ -85,6 +86,27 @@ FlashLimit = Annotated[
         show_default=False,
     ),
 ]
+Transport = Annotated[
+    str | None,
+    typer.Option(
+        metavar="semihosting|serial",
+        help="How firmware in QEMU is reached: files through the debugger, the default, or its UART.",
+        show_default=False,
+    ),
+]
+PortName = Annotated[
+    str | None,
+    typer.Option(
+        "--port",
+        metavar="PORT",
+        help="Serial port of a board that holds the firmware already: /dev/ttyACM0, COM5, socket://host:port.",
+        show_default=False,
+    ),
+]
+Baud = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Baud rate of --port; else that of the board.", show_default=False),
+]
 _DIRECT: tuple[DirectKernels, ...] = ("own", "cmsis-nn")
 
 
@@ -126,6 +148,19 @@ def _bytes(text: str, winograd: str) -> int:
     if winograd != "auto":
         raise WvvError(f"--flash-limit {text}: only --winograd auto chooses by size; {winograd!r} is one form for all")
     return int(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2].lower()]
+
+
+def link_options(transport: str | None, port: str | None, baud: int | None) -> Link:
+    """How the user wants a board to be reached."""
+    from tvm_wvv.micro.link import Link
+
+    if transport not in (None, "semihosting", "serial"):
+        raise WvvError(f"--transport {transport}: {transport!r} is unknown; supported: semihosting, serial")
+    if port is None and baud is not None:
+        raise WvvError(f"--baud {baud}: is for --port; QEMU's line has no speed")
+    if port is not None and transport == "semihosting":
+        raise WvvError(f"--port {port}: is a serial line; leave out --transport semihosting")
+    return Link("serial" if transport == "serial" or port is not None else "semihosting", port, baud)
 
 
 def _recipe_file(name: str) -> RecipeFile:

@@ -14,11 +14,12 @@ from tvm_wvv.frontends import tflite
 from tvm_wvv.micro import archive
 from tvm_wvv.micro.board import X86, Board, load_board
 from tvm_wvv.micro.cmsis_nn import library_for
-from tvm_wvv.micro.firmware_cache import firmware
-from tvm_wvv.micro.fit import check_fit, check_limit, weight_room
+from tvm_wvv.micro.fit import check_fit
+from tvm_wvv.micro.flash_limit import check_limit, weight_room
+from tvm_wvv.micro.link import IN_QEMU, Link, board_runner, check_link
 from tvm_wvv.micro.network import Network, compiled, of_archive, with_whole_names
 from tvm_wvv.micro.progress import Progress, silent
-from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, Runner
+from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, OnSerial, Runner
 from tvm_wvv.passes import pipeline
 from tvm_wvv.passes.options import Options, Target
 
@@ -66,8 +67,9 @@ class Session:
         target: Target = board.target if board else "cortex_m"
         return compiled(self.path, options, self.progress, target, library_for(options, board))
 
-    def runner(self, board_name: str) -> Runner:
-        """What runs it on a board, on `x86` or on the `reference` kernels."""
+    def runner(self, board_name: str, link: Link = IN_QEMU) -> Runner:
+        """What runs it on a board, reached by `link`, on `x86` or on the `reference` kernels."""
+        check_link(link, None if board_name in (X86, REFERENCE) else load_board(board_name))
         if board_name == REFERENCE:
             runner = self.reference()
             if runner is None:
@@ -75,7 +77,7 @@ class Session:
             return runner
         if board_name == X86:
             return self._on_host()
-        return self._on_board(load_board(board_name))
+        return self._on_board(load_board(board_name), link)
 
     def reference(self) -> OnReference | None:
         """The reference kernels on the same model; None for an archive that was written without it."""
@@ -87,13 +89,13 @@ class Session:
         model = tflite.from_bytes(source, "model", str(self.path))
         return OnReference(Golden(source), model.inputs, model.outputs)
 
-    def _on_board(self, board: Board) -> OnBoard:
+    def _on_board(self, board: Board, link: Link) -> OnBoard | OnSerial:
         network = self.network(board)
         check_fit(network, board)
         self.progress("build firmware", 0, 1)
-        elf = firmware(network.files, board, profile=False)
+        runner = board_runner(network, board, link)
         self.progress("build firmware", 1, 1)
-        return OnBoard(board, elf, network.inputs, network.outputs)
+        return runner
 
     def _on_host(self) -> OnHost:
         """TVM's LLVM back end on the model lowered for this host, or on the module that an archive holds."""
