@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -116,10 +117,11 @@ def test_sources_that_were_changed_show(firmware: Path, archive: Path, tmp_path:
     require_tool("cmake")
     folder = tmp_path / "lib"
     assert wvv("micro", "create", folder, archive, "--template", "library").status == 0
-    source = folder / "model" / "digits_kernels.c"
-    text = source.read_text()
-    assert "127" in text
-    source.write_text(text.replace("127", "63"))
+    source = folder / "model" / "digits_weights.c"
+    # The first bias of the first layer.
+    changed, times = re.subn(r"(= \{\s*)-?\d+", r"\g<1>2000000", source.read_text(), count=1)
+    assert times == 1
+    source.write_text(changed)
     assert "differs from check/expected.bin" in wvv("micro", "run", folder).line
 
 

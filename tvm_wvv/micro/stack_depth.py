@@ -24,7 +24,11 @@ _EDGE = re.compile(r'^edge: \{ sourcename: "(?P<source>[^"]+)" targetname: "(?P<
 POINTERS = (
     # The model's run, in main.c, measure.c and serial_main.c.
     (r"main|count_run|run_once|wvv_measure_run", r"run|run_nothing|tvmgen_\w+"),
-    (r"wvv_mve_f4_output", r"four_(positive_)?outputs"),
+    (r"wvv_pool_average", r"many|few_of_(four|less)"),
+    (r"wvv_mve_depthwise", r"wvv_mve_depthwise_(four|small)"),
+    (r"wvv_mve_f4_\w*output", r"four_(positive_)?outputs"),
+    (r"wvv_mve_f4c?_rows", r"f4c?(_positive)?"),
+    (r"wvv_mve_round_products", r"(both|by_tap|mantissas)(_shifted)?"),
     (r"wvv_serial_feed", r"(wvv_)?command_\w+"),  # the table of commands in serial_protocol.c
     # A command's way to the device: the fields of struct wvv_serial_device. A clone keeps its function's name in front.
     (r"wvv_put_[\w.]+", r"put"),
