@@ -13,10 +13,12 @@ from tvm_wvv.cli.options import (
     Direct,
     Json,
     Layer,
+    Mcpu,
     ModelOrArchive,
     Recipe,
     Winograd,
     compile_options,
+    for_cpu,
 )
 from tvm_wvv.cli.progress import progress_bars
 
@@ -54,6 +56,7 @@ def command(
     codegen: Codegen = "c",
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
+    mcpu: Mcpu = "",
 ) -> None:
     """Measure the accuracy of MODEL on labelled images, and compare every output with TFLite's reference kernels.
 
@@ -73,7 +76,7 @@ def command(
     from tvm_wvv.micro.session import open_session
     from tvm_wvv.report.output import print_json
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
+    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn), board, mcpu)
     with progress_bars() as progress:
         result = evaluate(open_session(model, options, progress), board, data, limit, progress)
     if json:

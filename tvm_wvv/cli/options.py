@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -74,6 +75,15 @@ CmsisNnFolder = Annotated[
         show_default=False,
     ),
 ]
+Mcpu = Annotated[
+    str,
+    typer.Option(
+        metavar="native|CPU",
+        help="With --board x86: the CPU that kernels are made for, by LLVM's name, such as x86-64-v3 or znver4; this "
+        "one where it is left out.",
+        show_default=False,
+    ),
+]
 _DIRECT: tuple[DirectKernels, ...] = ("own", "cmsis-nn")
 
 
@@ -97,6 +107,15 @@ def compile_options(
     layers = tuple(parse_layer(text) for text in layer or ())
     file = None if recipe is None else _recipe_file(recipe)
     return Options(winograd=winograd, layers=layers, recipe=file, direct=kernels, cmsis_nn=cmsis_nn)
+
+
+def for_cpu(options: Options, board: str, mcpu: str) -> Options:
+    """The options with a CPU that the user named; refuses one for boards that have theirs."""
+    from tvm_wvv.micro.board import X86
+
+    if mcpu and board != X86:
+        raise WvvError(f"--mcpu {mcpu}: goes with --board {X86}; {board} has its own CPU")
+    return replace(options, mcpu=mcpu)
 
 
 def _recipe_file(name: str) -> RecipeFile:
