@@ -18,6 +18,10 @@ compiles arm-none-eabi-gcc || need libnewlib-arm-none-eabi
 has gcc || need gcc
 # A test reads the generated header as C++.
 has c++ || need g++
+# Projects that `wvv micro create` writes, and loading them over a gdb server.
+has make || need make
+has cmake || need cmake
+has gdb-multiarch || need gdb-multiarch
 compiles gcc || need libc6-dev
 # Debian splits ensurepip from its python3; other builds carry it.
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || need python3-venv

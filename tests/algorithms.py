@@ -2,7 +2,9 @@
 
 `HANDMADE` is F(4x4, 3x3) over the points 0, 1, -1, infinity, i and -i, put together by hand from its 1-D matrices in
 real parts, as an independent oracle of what `tensor` makes of conjugate pairs. The complex values of rows and columns
-are products x * u = (a + bi)(c + di) with three multiplications:
+are products x * u = (a + bi)(c + di) with three multiplications, where one axis alone is complex
+k1 = d (a - b), k2 = a (c - d), k3 = b (c + d), re = k1 + k2, im = k1 + k3,
+and where both are
 k1 = c (a + b), k2 = a (d - c), k3 = b (c + d), re = k1 - k3, im = k1 + k2.
 """
 
@@ -57,11 +59,12 @@ def _values() -> IntMatrix:
     return tuple(rows + [_row(part, 36) for value in _complex_values() for part in value])
 
 
-def _operands(first: Form, second: Form, third: Form) -> IntMatrix:
+def _operands(along_one: tuple[Form, Form, Form], along_both: tuple[Form, Form, Form]) -> IntMatrix:
     """46 x 36: three operands of each complex value, as forms in its parts 0 and 1."""
     rows = [_row({k: 1}, 36) for k in range(16)]
     for start in range(16, 36, 2):
-        rows += [_row({start + part: sign for part, sign in form.items()}, 36) for form in (first, second, third)]
+        forms = along_one if start < 32 else along_both
+        rows += [_row({start + part: sign for part, sign in form.items()}, 36) for form in forms]
     return tuple(rows)
 
 
@@ -70,7 +73,8 @@ def _gathered() -> IntMatrix:
     rows: list[Form] = [{} for _ in range(36)]
     for tap in range(16):
         rows[tap // 4 * 6 + tap % 4] = {tap: 1}
-    parts = [({k: 2, k + 2: -2}, {k: 2, k + 1: 2}) for k in range(16, 46, 3)]
+    parts = [({k: 2, k + 1: 2}, {k: 2, k + 2: 2}) for k in range(16, 40, 3)]
+    parts += [({k: 2, k + 2: -2}, {k: 2, k + 1: 2}) for k in (40, 43)]
     for number, (re, im) in enumerate(parts[:8]):
         real, k = divmod(number, 4)
         places = (k * 6 + _RE, k * 6 + _IM) if real == 0 else (_RE * 6 + k, _IM * 6 + k)
@@ -89,10 +93,14 @@ def _separable(matrix: IntMatrix) -> tuple[IntMatrix, IntMatrix]:
     return integers(kronecker(matrix, eye)), integers(kronecker(rows, matrix))
 
 
+_INPUTS: tuple[Form, Form, Form] = ({0: 1, 1: -1}, {0: 1}, {1: 1})
+_WEIGHTS: tuple[Form, Form, Form] = ({1: 1}, {0: 1, 1: -1}, {0: 1, 1: 1})
+_WEIGHTS_OF_BOTH: tuple[Form, Form, Form] = ({0: 1}, {0: -1, 1: 1}, {0: 1, 1: 1})
+
 HANDMADE = Algorithm(
     "handmade", (4, 4), (3, 3),
-    input_factors=(*_separable(_BT), _values(), _operands({0: 1, 1: 1}, {0: 1}, {1: 1})),
-    weight_matrix=integers(chain((kronecker(_G, _G), _values(), _operands({0: 1}, {0: -1, 1: 1}, {0: 1, 1: 1})))),
+    input_factors=(*_separable(_BT), _values(), _operands(_INPUTS, ({0: 1, 1: 1}, {0: 1}, {1: 1}))),
+    weight_matrix=integers(chain((kronecker(_G, _G), _values(), _operands(_WEIGHTS, _WEIGHTS_OF_BOTH)))),
     output_factors=(_gathered(), *_separable(_AT)),
     scale=16,
 )  # fmt: skip

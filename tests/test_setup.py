@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-TOOLS = ("c++", "qemu-system-arm", "arm-none-eabi-gcc", "arm-none-eabi-ld", "gcc")
+TOOLS = ("c++", "make", "cmake", "gdb-multiarch", "qemu-system-arm", "arm-none-eabi-gcc", "arm-none-eabi-ld", "gcc")
 ARM_PACKAGES = ("qemu-system-arm", "gcc-arm-none-eabi", "binutils-arm-none-eabi", "libnewlib-arm-none-eabi")
-PACKAGES = [*ARM_PACKAGES, "gcc", "g++", "libc6-dev"]
+PACKAGES = [*ARM_PACKAGES, "gcc", "g++", "make", "cmake", "gdb-multiarch", "libc6-dev"]
 
 
 def _stub(folder: Path, name: str, body: str) -> None:

@@ -12,5 +12,6 @@ void wvv_board_init(void) {
   wvv_allow(0u, 0x10000000u, 0x103fffffu, WVV_READ_ONLY);  /* code */
   wvv_allow(1u, 0x38000000u, 0x383fffffu, WVV_READ_WRITE); /* ram */
   wvv_allow(2u, 0x50000000u, 0x50000fffu, WVV_DEVICE);     /* the timer */
+  wvv_allow(3u, 0x50200000u, 0x50200fffu, WVV_DEVICE);     /* the UART */
   wvv_protect_enable();
 }

@@ -20,5 +20,6 @@ void wvv_board_init(void) {
   enable_loops();
   wvv_allow(0u, 0x10000000u, 0x1007ffffu, WVV_READ_ONLY);  /* code */
   wvv_allow(1u, 0x30000000u, 0x3007ffffu, WVV_READ_WRITE); /* ram */
+  wvv_allow(2u, 0x59303000u, 0x59303fffu, WVV_DEVICE);     /* the UART */
   wvv_protect_enable();
 }

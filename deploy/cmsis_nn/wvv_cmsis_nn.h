@@ -11,7 +11,7 @@
 #include "arm_nnfunctions.h"
 
 /* A window over an image; `pad` is that of the top and the left, and the sizes give the rest. */
-struct wvv_window {
+struct wvv_cmsis_nn_window {
   int32_t n, h, w, c;
   int32_t out_h, out_w, out_c;
   int32_t kernel_h, kernel_w;
@@ -21,14 +21,14 @@ struct wvv_window {
 };
 
 /* conv2d; depthwise_conv2d, where the outputs of an input channel are `multiplier`. */
-struct wvv_convolution {
-  struct wvv_window window;
+struct wvv_cmsis_nn_convolution {
+  struct wvv_cmsis_nn_window window;
   int32_t dilation_h, dilation_w;
   int32_t in_offset, out_offset;
   int32_t multiplier;
 };
 
-struct wvv_dense {
+struct wvv_cmsis_nn_dense {
   int32_t rows, inputs, outputs;
   int32_t in_offset, out_offset;
   int32_t mantissa, shift;
@@ -36,7 +36,7 @@ struct wvv_dense {
 };
 
 /* add and mul, element by element; mul has one multiplier, that of the output. */
-struct wvv_elementwise {
+struct wvv_cmsis_nn_elementwise {
   int32_t count;
   int32_t lhs_offset, lhs_mantissa, lhs_shift;
   int32_t rhs_offset, rhs_mantissa, rhs_shift;
@@ -45,7 +45,7 @@ struct wvv_elementwise {
   int32_t least, greatest;
 };
 
-struct wvv_softmax {
+struct wvv_cmsis_nn_softmax {
   int32_t rows, length;
   int32_t mantissa, shift;
   int32_t least_difference;
@@ -88,11 +88,11 @@ int32_t wvv_cmsis_nn_mul_scratch(const int32_t *parameters);
 int32_t wvv_cmsis_nn_softmax_scratch(const int32_t *parameters);
 
 /* What the library's structures hold of a window. */
-static inline cmsis_nn_dims wvv_input_dims(const struct wvv_window *of) {
+static inline cmsis_nn_dims wvv_input_dims(const struct wvv_cmsis_nn_window *of) {
   return (cmsis_nn_dims){.n = of->n, .h = of->h, .w = of->w, .c = of->c};
 }
 
-static inline cmsis_nn_dims wvv_output_dims(const struct wvv_window *of) {
+static inline cmsis_nn_dims wvv_output_dims(const struct wvv_cmsis_nn_window *of) {
   return (cmsis_nn_dims){.n = of->n, .h = of->out_h, .w = of->out_w, .c = of->out_c};
 }
 

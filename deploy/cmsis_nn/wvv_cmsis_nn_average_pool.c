@@ -2,12 +2,13 @@
 #include "wvv_cmsis_nn.h"
 
 int32_t wvv_cmsis_nn_average_pool_scratch(const int32_t *parameters) {
-  const struct wvv_window *p = (const struct wvv_window *)parameters;
+  const struct wvv_cmsis_nn_window *p = (const struct wvv_cmsis_nn_window *)parameters;
   return arm_avgpool_s8_get_buffer_size(p->out_w, p->c);
 }
 
-void wvv_cmsis_nn_average_pool(const int8_t *x, const int32_t *parameters, int8_t *y, int32_t *scratch, int32_t scratch_bytes) {
-  const struct wvv_window *p = (const struct wvv_window *)parameters;
+void wvv_cmsis_nn_average_pool(const int8_t *x, const int32_t *parameters, int8_t *y, int32_t *scratch,
+                               int32_t scratch_bytes) {
+  const struct wvv_cmsis_nn_window *p = (const struct wvv_cmsis_nn_window *)parameters;
   const cmsis_nn_pool_params how = {
       .stride = wvv_tile(p->stride_h, p->stride_w),
       .padding = wvv_tile(p->pad_h, p->pad_w),

@@ -1,8 +1,8 @@
 /* int8 convolution: NHWC data, OHWI filters, one multiplier for each output channel. */
 #include "wvv_cmsis_nn.h"
 
-static cmsis_nn_conv_params params(const struct wvv_convolution *p) {
-  const struct wvv_window *at = &p->window;
+static cmsis_nn_conv_params params(const struct wvv_cmsis_nn_convolution *p) {
+  const struct wvv_cmsis_nn_window *at = &p->window;
   return (cmsis_nn_conv_params){
       .input_offset = p->in_offset,
       .output_offset = p->out_offset,
@@ -13,12 +13,12 @@ static cmsis_nn_conv_params params(const struct wvv_convolution *p) {
   };
 }
 
-static cmsis_nn_dims filter_dims(const struct wvv_window *at) {
+static cmsis_nn_dims filter_dims(const struct wvv_cmsis_nn_window *at) {
   return (cmsis_nn_dims){.n = at->out_c, .h = at->kernel_h, .w = at->kernel_w, .c = at->c};
 }
 
 int32_t wvv_cmsis_nn_conv2d_scratch(const int32_t *parameters) {
-  const struct wvv_convolution *p = (const struct wvv_convolution *)parameters;
+  const struct wvv_cmsis_nn_convolution *p = (const struct wvv_cmsis_nn_convolution *)parameters;
   const cmsis_nn_conv_params how = params(p);
   const cmsis_nn_dims input = wvv_input_dims(&p->window), output = wvv_output_dims(&p->window);
   const cmsis_nn_dims filter = filter_dims(&p->window);
@@ -28,7 +28,7 @@ int32_t wvv_cmsis_nn_conv2d_scratch(const int32_t *parameters) {
 void wvv_cmsis_nn_conv2d(const int8_t *x, const int8_t *weights, const int32_t *bias, const int32_t *mantissas,
                          const int32_t *shifts, const int32_t *parameters, int8_t *y, int32_t *scratch,
                          int32_t scratch_bytes) {
-  const struct wvv_convolution *p = (const struct wvv_convolution *)parameters;
+  const struct wvv_cmsis_nn_convolution *p = (const struct wvv_cmsis_nn_convolution *)parameters;
   const cmsis_nn_conv_params how = params(p);
   const cmsis_nn_dims input = wvv_input_dims(&p->window), output = wvv_output_dims(&p->window);
   const cmsis_nn_dims filter = filter_dims(&p->window), biases = {.n = 1, .h = 1, .w = 1, .c = output.c};

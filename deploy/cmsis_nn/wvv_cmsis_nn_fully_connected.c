@@ -9,16 +9,16 @@
 #include "wvv_cmsis_nn.h"
 #include "wvv_cmsis_nn_version.h"
 
-static cmsis_nn_dims filter_dims(const struct wvv_dense *p) {
+static cmsis_nn_dims filter_dims(const struct wvv_cmsis_nn_dense *p) {
   return (cmsis_nn_dims){.n = p->inputs, .h = 1, .w = 1, .c = p->outputs};
 }
 
 int32_t wvv_cmsis_nn_fully_connected_scratch(const int32_t *parameters) {
-  const cmsis_nn_dims filter = filter_dims((const struct wvv_dense *)parameters);
+  const cmsis_nn_dims filter = filter_dims((const struct wvv_cmsis_nn_dense *)parameters);
   return arm_fully_connected_s8_get_buffer_size(&filter);
 }
 
-static void sum_weights(const struct wvv_dense *p, const int8_t *weights, const int32_t *bias, int32_t *sums) {
+static void sum_weights(const struct wvv_cmsis_nn_dense *p, const int8_t *weights, const int32_t *bias, int32_t *sums) {
 #if WVV_CMSIS_NN_SUM_ARGUMENTS == 7
   wvv_cmsis_nn_note(arm_vector_sum_s8(sums, p->inputs, p->outputs, weights, p->in_offset, 0, bias));
 #elif WVV_CMSIS_NN_SUM_ARGUMENTS == 6
@@ -34,7 +34,7 @@ static void sum_weights(const struct wvv_dense *p, const int8_t *weights, const 
 
 void wvv_cmsis_nn_fully_connected(const int8_t *x, const int8_t *weights, const int32_t *bias,
                                   const int32_t *parameters, int8_t *y, int32_t *scratch, int32_t scratch_bytes) {
-  const struct wvv_dense *p = (const struct wvv_dense *)parameters;
+  const struct wvv_cmsis_nn_dense *p = (const struct wvv_cmsis_nn_dense *)parameters;
   const cmsis_nn_fc_params how = {
       .input_offset = p->in_offset,
       .filter_offset = 0,

@@ -85,14 +85,10 @@ int32_t wvv_measure_run(int32_t (*run)(void)) {
 }
 
 void wvv_measure_close(void) {
-  const volatile uint32_t *word = wvv_stack_limit;
-  while (word < wvv_stack_top && *word == WVV_STACK_PAINT) {
-    ++word;
-  }
-  if (word == wvv_stack_limit) {
+  if (wvv_stack_overflowed()) {
     wvv_say("stack overflow\n");
     wvv_exit(WVV_STACK_OVERFLOW);
   }
-  write_number("stack ", (uint32_t)((uintptr_t)wvv_stack_top - (uintptr_t)word));
+  write_number("stack ", wvv_stack_used());
   write_text("\n");
 }

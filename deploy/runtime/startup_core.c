@@ -3,6 +3,7 @@
 #include "wvv_startup.h"
 
 extern uint32_t wvv_data_start[], wvv_data_end[], wvv_data_load[], wvv_bss_start[], wvv_bss_end[];
+extern uint32_t wvv_arena_start[], wvv_arena_end[];
 
 int main(void);
 
@@ -23,6 +24,10 @@ _Noreturn void wvv_reset(void) {
     *to = *from++;
   }
   for (uint32_t *to = wvv_bss_start; to < wvv_bss_end; ++to) {
+    *to = 0u;
+  }
+  /* Memory with error correction must be written before any of it is read. */
+  for (uint32_t *to = wvv_arena_start; to < wvv_arena_end; ++to) {
     *to = 0u;
   }
   wvv_exit((enum wvv_status)main());

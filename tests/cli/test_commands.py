@@ -209,16 +209,46 @@ def test_boards():
     by_name = {board["name"]: board for board in value["boards"]}
     cores = {name: board["core"].removeprefix("cortex-") for name, board in by_name.items()}
     mps = {"mps2-an385": "m3", "mps2-an386": "m4", "mps2-an500": "m7", "mps2-an505": "m33", "mps3-an547": "m55"}
-    assert cores == {**mps, "netduinoplus2": "m4"}
+    parts = {"nucleo-l4r5zi": "m4", "stm32f4-discovery": "m4", "nano-33-ble": "m4", "nucleo-f746zg": "m7",
+             "nucleo-h743zi": "m7", "nrf5340dk": "m33", "nucleo-u575zi": "m33", "rpi-pico2": "m33"}  # fmt: skip
+    assert cores == {**mps, "netduinoplus2": "m4", **parts}
     assert by_name["mps2-an386"]["ram_bytes"] == 4 * 1024 * 1024
+    # The arena's memory counts too.
+    assert by_name["nucleo-h743zi"]["ram_bytes"] == (128 + 512) * 1024
+    assert {board["runner"] for board in value["boards"]} == {"qemu", "pyocd", "openocd"}
+    assert by_name["nrf5340dk"]["zephyr"] == "nrf5340dk/nrf5340/cpuapp"
     assert "cortex-m7" in wvv("boards").out
+    assert "nucleo_l4r5zi" in wvv("boards").out
+
+
+def test_inspect_shows_what_compile_wrote(tmp_path: Path):
+    first, second = tmp_path / "one.tar", tmp_path / "two.tar"
+    for archive in (first, second):
+        assert wvv("compile", "digits", "-o", archive, *M4).status == 0
+    assert first.read_bytes() == second.read_bytes()
+    value = wvv("inspect", first, "--json").value
+    own, module = value["wvv"], value["modules"]["digits"]
+    (main,) = module["memory"]["functions"]["main"]
+    assert (main["io_size_bytes"], main["workspace_size_bytes"]) == (16 * 16 + 10, own["arena_bytes"])
+    assert module["target"] == ["c -keys=arm_cpu,cpu -mcpu=cortex-m4"]
+    assert {"-mcpu=cortex-m4", "-O3", "-fno-strict-aliasing"} <= set(own["build"]["flags"])
+    assert own["build"]["tools"]["wvv"] == __version__
+    assert [len(own[kind][0]["shape"]) for kind in ("inputs", "outputs")] == [4, 2]
+    f4 = next(layer for layer in own["layers"] if layer["algorithm"] == "f4:exact")
+    assert f4["macs"] == 4 * f4["multiplications"] > 0
+    with tarfile.open(first) as tar:
+        assert value["files"] == {entry.name: entry.size for entry in tar}
+    shown = wvv("inspect", first).out
+    for word in ("block2/conv2", "f4:exact", "589,824", "16 x 16", "-mcpu=cortex-m4", "Apache-2.0", own["sha256"]):
+        assert word in shown
+    assert "none.tar: no such file" in wvv("inspect", tmp_path / "none.tar").line
 
 
 def test_doctor_names_every_need():
     done = wvv("doctor", "--json")
     value = json.loads(done.out)
     assert done.status == (0 if value["ok"] else 1)
-    assert value["ok"] == all(check["ok"] for check in value["checks"])
+    assert value["ok"] == all(check["ok"] or check["only_for"] for check in value["checks"])
     assert {"arm-none-eabi-gcc", "qemu-system-arm", "apache-tvm"} <= {check["name"] for check in value["checks"]}
     assert "qemu-system-arm" in wvv("doctor").out
 
@@ -226,7 +256,7 @@ def test_doctor_names_every_need():
 def test_version_and_help():
     assert wvv("--version").out == f"wvv {__version__}\n"
     assert wvv().out == wvv("--help").out
-    for command in ("compile", "run", "eval", "profile", "explain", "compare", "boards", "doctor"):
+    for command in ("compile", "run", "eval", "profile", "explain", "compare", "fit", "inspect", "boards", "doctor"):
         assert command in wvv("--help").out
         assert "Example" in wvv(command, "--help").out
 

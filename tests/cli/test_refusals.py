@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import cache, convolution, unsupported, wvv
 from conftest import require_data, require_tool
+from small_board import small_board
 
 from tvm_wvv.models import packaged
-from tvm_wvv.resources import boards_dir
 
 pytestmark = pytest.mark.usefixtures("cache")
 __all__ = ["cache"]
@@ -73,6 +72,9 @@ def test_the_float_network_of_mlperf_tiny_is_refused(tmp_path: Path):
         ((*BOARD, "--layer", "stem"), "--layer stem: expected NAME=SPEC"),
         ((*BOARD, "--codegen", "llvm"), "'llvm' is not in this version; supported: c"),
         ((*BOARD, "--codegen", "rust"), "'rust' is unknown; supported: c"),
+        ((*BOARD, "--flash-limit", "much"), "--flash-limit much: not a size; give bytes, or KiB as in 256K"),
+        ((*BOARD, "--flash-limit", "1M", "--winograd", "f2"), "--flash-limit 1M: only --winograd auto chooses by size"),
+        ((*BOARD, "--flash-limit", "16K"), "bytes at the least"),
         ((*BOARD, "--direct", "tflm"), "--direct tflm: 'tflm' is unknown; supported: own, cmsis-nn"),
         ((*BOARD, "--recipe", "r.json"), "r.json: recipe cannot be read: No such file or directory"),
         ((), "Missing option '--board'. See: wvv compile --help"),
@@ -143,18 +145,6 @@ def test_a_failed_compile_leaves_the_old_archive_whole(tmp_path: Path):
     assert archive.read_bytes() == b"from yesterday"
 
 
-def small_board(folder: Path, **lengths: int) -> Path:
-    """The M4 board with other memory lengths, as a user would add one."""
-    board = folder / "tiny-m4"
-    shutil.copytree(boards_dir() / "mps2-an386", board)
-    text = (board / "board.toml").read_text(encoding="utf-8").replace('"mps2-an386"\nsummary', '"tiny-m4"\nsummary')
-    for name, length in lengths.items():
-        text, times = re.subn(rf"(?m)^({name} .*length = )\w+", rf"\g<1>{length:#x}", text)
-        assert times == 1
-    (board / "board.toml").write_text(text, encoding="utf-8")
-    return board
-
-
 def test_a_network_too_large_for_the_ram_names_bytes_and_peak(tmp_path: Path):
     board = small_board(tmp_path, ram=0x7000)
     line = wvv("compile", "digits", "-o", tmp_path / "out.tar", "--board", board).line
@@ -186,10 +176,12 @@ def test_a_network_too_large_for_a_real_part_names_bytes_and_peak(tmp_path: Path
 
 def test_a_network_too_large_for_the_flash_names_bytes_and_layer(tmp_path: Path):
     board = small_board(tmp_path, code=0x8000)
-    line = wvv("compile", "digits", "-o", tmp_path / "out.tar", "--board", board).line
+    line = wvv("compile", "digits", "-o", tmp_path / "out.tar", "--board", board, "--winograd", "f4").line
     assert line.startswith("tiny-m4: weights need ")
     assert "flash holds 32 KiB" in line
     assert " bytes short; the largest are those of block2/conv2 (f4:exact, 73 KiB)" in line
+    smallest = wvv("compile", "digits", "-o", tmp_path / "out.tar", "--board", board).line
+    assert " bytes short; the largest are those of block2/conv2 (direct, 19 KiB); take a board with more" in smallest
     assert not (tmp_path / "out.tar").exists()
 
 

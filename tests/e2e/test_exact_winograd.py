@@ -14,11 +14,12 @@ from tvm_wvv.data.images import to_input
 from tvm_wvv.frontends.model import QuantModel
 from tvm_wvv.frontends.tflite import from_bytes, load
 from tvm_wvv.frontends.tflite_write import Operator, Tensor, write_model
-from tvm_wvv.micro.board import board_names, load_board
+from tvm_wvv.micro.board import load_board
 from tvm_wvv.micro.emit_c import emit
 from tvm_wvv.micro.host import run_host
 from tvm_wvv.micro.in_process import InProcess
 from tvm_wvv.micro.qemu import run_firmware
+from tvm_wvv.micro.stand_in import qemu_names
 from tvm_wvv.micro.toolchain import build_firmware, build_host
 from tvm_wvv.passes.options import Options
 from tvm_wvv.passes.pipeline import lower
@@ -88,7 +89,7 @@ def on_qemu(
     return np.frombuffer(result.outputs, np.int8).reshape(golden.shape)
 
 
-@pytest.mark.parametrize("name", board_names())
+@pytest.mark.parametrize("name", qemu_names())
 def test_a_chain_of_all_algorithms_on_qemu(name: str, tmp_path: Path):
     model, x = chain(), chain_inputs()
     golden = next(iter(Golden(model).run(x).values()))

@@ -12,10 +12,11 @@ from tvm_wvv.data.images import load as load_images
 from tvm_wvv.data.images import to_input
 from tvm_wvv.frontends.model import QuantModel
 from tvm_wvv.frontends.tflite import load
-from tvm_wvv.micro.board import board_names, load_board
+from tvm_wvv.micro.board import load_board
 from tvm_wvv.micro.emit_c import emit
 from tvm_wvv.micro.in_process import InProcess
 from tvm_wvv.micro.qemu import run_firmware
+from tvm_wvv.micro.stand_in import qemu_names
 from tvm_wvv.micro.toolchain import build_firmware
 from tvm_wvv.models import packaged
 from tvm_wvv.passes.options import Options
@@ -27,7 +28,7 @@ COUNT = 100
 IMAGES = {"pretrainedResnet_quant": "cifar10_test_lossless_subset.parquet", "digits": "digits"}
 # The whole list runs on these two; on the others one network of many shapes and the packaged one.
 FIRST_BOARDS = ("mps2-an386", "mps2-an500")
-OTHER_BOARDS = [name for name in board_names() if name not in FIRST_BOARDS]
+OTHER_BOARDS = [name for name in qemu_names() if name not in FIRST_BOARDS]
 
 
 def path_of(name: str) -> Path:

@@ -13,14 +13,14 @@ from tvm_wvv.data.images import load as load_images
 from tvm_wvv.data.images import to_input
 from tvm_wvv.frontends.model import QuantModel
 from tvm_wvv.frontends.tflite import load
-from tvm_wvv.micro.board import load_board
+from tvm_wvv.micro.board import Board, load_board
 from tvm_wvv.micro.emit_c import emit
 from tvm_wvv.micro.in_process import InProcess
 from tvm_wvv.micro.qemu import run_firmware
 from tvm_wvv.micro.toolchain import build_firmware
 from tvm_wvv.models import packaged
 from tvm_wvv.passes.fuse_qdq import FuseQdq
-from tvm_wvv.passes.options import Options
+from tvm_wvv.passes.options import Options, Target
 from tvm_wvv.passes.pipeline import decide, lower
 
 BOARD = load_board("mps2-an386")
@@ -33,12 +33,14 @@ def oracle(model: QuantModel, options: Options, x: np.ndarray) -> np.ndarray:
     return np.stack(outputs)
 
 
-def on_qemu(model: QuantModel, options: Options, x: np.ndarray, folder: Path) -> np.ndarray:
+def on_qemu(
+    model: QuantModel, options: Options, x: np.ndarray, folder: Path, board: Board = BOARD, target: Target = "cortex_m"
+) -> np.ndarray:
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")
-    program = build_firmware(emit(lower(model, options, "cortex_m")).files, BOARD, folder)
+    program = build_firmware(emit(lower(model, options, target)).files, board, folder)
     shape = model.outputs[0].shape
-    made = run_firmware(BOARD, program, x.tobytes(), int(np.prod(shape))).outputs
+    made = run_firmware(board, program, x.tobytes(), int(np.prod(shape))).outputs
     return np.frombuffer(made, np.int8).reshape(len(x), *shape)
 
 
@@ -62,6 +64,16 @@ def test_digits_on_the_emulated_m4_give_the_oracles_bytes(winograd: str, tmp_pat
     model, options = load(path), Options(winograd=winograd)
     x = random_inputs(model, 12)
     np.testing.assert_array_equal(on_qemu(model, options, x, tmp_path), oracle(model, options, x))
+
+
+@pytest.mark.parametrize("winograd", ["f2:int8", "f4:int8", "f4c:int8", "f4c:exact"])
+def test_digits_on_the_emulated_m55_give_the_oracles_bytes(winograd: str, tmp_path: Path) -> None:
+    path = packaged("digits")
+    assert path is not None
+    model, options, board = load(path), Options(winograd=winograd), load_board("mps3-an547")
+    x = random_inputs(model, 5)
+    made = on_qemu(model, options, x, tmp_path, board, board.target)
+    np.testing.assert_array_equal(made, oracle(model, options, x))
 
 
 @pytest.mark.parametrize("winograd", ["f4h:int16", "f4c:int8"])

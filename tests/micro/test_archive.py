@@ -7,6 +7,7 @@ import json
 import stat
 import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +16,11 @@ from lowered_models import awkward, residual
 from tvm_wvv.errors import WvvError
 from tvm_wvv.frontends.model import TensorInfo
 from tvm_wvv.micro import archive
+from tvm_wvv.micro.board import load_board
+from tvm_wvv.micro.build_record import build_record
 from tvm_wvv.micro.emit_c import emit
 from tvm_wvv.micro.in_process import InProcess
+from tvm_wvv.micro.toolchain import compile_commands
 from tvm_wvv.quant.operators import Affine
 
 OPTIONS = {"winograd": "auto", "layers": [["a/b", "f2"]], "recipe": None}
@@ -109,11 +113,45 @@ def test_metadata_has_microtvms_fields(made, path):
     assert document["version"] == 7
     module = document["modules"]["residual"]
     assert (module["model_name"], module["executors"], module["style"]) == ("residual", ["aot"], "full-model")
+    assert module["memory"]["functions"]["main"] == module["memory"]["main"]
+    assert module["export_datetime"] == "1970-01-01 00:00:00Z"
+    assert (module["target"], module["external_dependencies"]) == (["c"], [])
+    operators = module["memory"]["functions"]["operator_functions"]
+    assert {one["function_name"] for one in operators} == set(made[1].kernel_workspace)
     main = module["memory"]["main"][0]
     assert main["inputs"] == {"serving/input:0": {"dtype": "int8", "size": 105}}
     assert (main["io_size_bytes"], main["workspace_size_bytes"]) == (210, made[1].arena_bytes)
     assert document["wvv"]["inputs"][0]["affine"] == {"scale": 0.007843137718737125, "zero_point": -128}
     assert document["wvv"]["layers"][2]["name"] == "block/add */ // ü"
+
+
+def test_the_record_of_a_build_has_the_flags_of_the_compiler():
+    board = load_board("mps3-an547")
+    (command,) = compile_commands(replace(board, uart=None, timer=None), [Path("/a.c")], Path("/b"))
+    record = build_record(board)
+    assert command[1 : 1 + len(record.flags)] == list(record.flags)
+    assert record.target == "c -keys=arm_cpu,cpu -mcpu=cortex-m55"
+    assert set(record.tools) == {"tvm", "wvv"}
+
+
+def test_a_librarys_sources_are_named_with_version_and_licence(made):
+    lowered, emitted = made
+    layers = tuple(replace(layer, backend="CMSIS-NN 4.0.0") for layer in lowered.layers)
+    files = {**emitted.files, "third_party/cmsis_nn/x.c": "int x;\n"}
+    packed = archive.pack(replace(emitted, files=files), replace(lowered, layers=layers), "b", OPTIONS)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        file = tar.extractfile("metadata.json")
+        assert file is not None
+        document = json.load(file)
+    assert document["modules"]["residual"]["external_dependencies"] == [
+        {
+            "short_name": "cmsis-nn",
+            "url": "./codegen/host/src/third_party",
+            "url_type": "mlf_path",
+            "version_spec": "==4.0.0",
+        }
+    ]
+    assert any("third_party" in line and "Arm Limited" in line for line in document["wvv"]["licenses"])
 
 
 def test_every_single_changed_byte_of_a_member_is_noticed(path):
@@ -172,7 +210,8 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path, contents):
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_a_truncated_archive_is_refused(path, share):
     data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * share)])
+    # What follows the last file is padding: without it the archive is as whole as before.
+    path.write_bytes(data[: int(len(data.rstrip(b"\0")) * share)])
     with pytest.raises(WvvError, match=r"out\.tar: "):
         archive.read(path)
 

@@ -11,6 +11,7 @@ from conftest import require_tool
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.micro.board import KNOWN, Cpu, Region, Run, Timer, board_names, load_board, read_board
+from tvm_wvv.micro.board_wiring import Placement, Project, Uart
 from tvm_wvv.resources import boards_dir, deploy_dir
 
 
@@ -27,6 +28,18 @@ def test_every_fact_of_the_m4_board():
     assert board.timer == Timer("cmsdk", 0x4000_0000, 25_000_000, 6)
     assert board.timer.ticks_per_instruction == Fraction(8, 5)
     assert board.stack_bytes == 0x4000
+
+
+def test_every_fact_of_a_board_with_two_memories():
+    board = load_board("nucleo-h743zi")
+    assert [(one.name, one.origin, one.length >> 10) for one in board.memory] == [
+        ("code", 0x0800_0000, 2048), ("ram", 0x2000_0000, 128), ("axi", 0x2400_0000, 512), ("itcm", 0, 64)
+    ]  # fmt: skip
+    assert board.placement == Placement(arena="axi", weights="code")
+    assert board.uart == Uart("stm32_v2", 0x4000_4800, 64_000_000, 115200)
+    assert board.project.zephyr == "nucleo_h743zi"
+    assert board.run == Run("openocd", "board/st_nucleo_h743zi.cfg", 60, "dwt")
+    assert board.timer is None
 
 
 def test_every_fact_of_the_board_with_a_real_parts_memory():
@@ -62,6 +75,9 @@ CORES = {
 }
 
 
+UNLIKE_CORE = {"nucleo-f746zg": {"__ARM_FP": "4"}}  # its M7 has single precision only
+
+
 @pytest.mark.parametrize("name", board_names())
 def test_the_flags_give_the_compiler_what_the_features_say(name):
     compiler, board = require_tool("arm-none-eabi-gcc"), load_board(name)
@@ -70,7 +86,10 @@ def test_the_flags_give_the_compiler_what_the_features_say(name):
     ).stdout
     macros = dict(line.split(" ", 2)[1:] for line in said.splitlines())
     names = ("__ARM_ARCH", "__ARM_FEATURE_DSP", "__ARM_FP", "__ARM_FEATURE_MVE")
-    assert {key: macros[key] for key in names if key in macros} == CORES[board.cpu.core]
+    assert {key: macros[key] for key in names if key in macros} == {
+        **CORES[board.cpu.core],
+        **UNLIKE_CORE.get(name, {}),
+    }
     of_macro = {"__ARM_FEATURE_DSP": "dsp", "__ARM_FP": "fpu", "__ARM_FEATURE_MVE": "mve"}
     assert set(board.cpu.features) == {feature for key, feature in of_macro.items() if key in macros}
 
@@ -145,10 +164,21 @@ MISTAKES = [
      "firmware.stack_bytes: 0x4001 must be a multiple of 8 below memory.ram's length 0x400000"),
     ("0x4000  ", "0x400000  ",
      "firmware.stack_bytes: 0x400000 must be a multiple of 8 below memory.ram's length 0x400000"),
-    ('runner    = "qemu"', 'runner = "qmeu"', "run.runner: 'qmeu' is none of qemu"),
+    ('runner    = "qemu"', 'runner = "qmeu"', "run.runner: 'qmeu' is none of qemu, gdb, pyocd, openocd"),
+    ('kind     = "cmsdk"', 'kind = "pl012"',
+     "uart.kind: 'pl012' is none of cmsdk, stm32_v1, stm32_v2, stm32_lpuart, nrf_uarte, pl011"),
+    ('kind     = "cmsdk"', 'kind = "cmsdk"\nbaud = 2_000_000',
+     "uart.baud: 2000000 needs a clock of 32000000 Hz, and clock_hz is 25000000"),
+    ('kind     = "cmsdk"', 'kind = "cmsdk"\nparity = 1',
+     "uart.parity: unknown key (known here: base, baud, clock_hz, kind)"),
+    ("zephyr =", "zepyhr =", "project.zepyhr: unknown key (known here: arduino, zephyr)"),
+    ("[project]", '[placement]\narena = "dtcm"\n[project]', "placement.arena: 'dtcm' is none of code, ram"),
+    ("[project]", '[placement]\nweight = "ram"\n[project]',
+     "placement.weight: unknown key (known here: arena, weights)"),
     ('machine   = "mps2-an386"', 'machine = ""', "run.machine: is empty"),
     ("icount_shift = 6", "icount_shift = 5", "timer.icount_shift: gives 4/5 ticks an instruction, need at least 1"),
-    ("[run]", "[colour]\n[run]", "colour: unknown key"),
+    ("[run]", "[colour]\n[run]", "colour: unknown key (known here: cpu, firmware, memory, name, placement, project, "
+     "run, summary, timer, uart)"),
     ('name = "foo"', 'name = "bar"', "name: 'bar' differs from the folder's name 'foo'"),
     ("[run]", "[run", "not a TOML file: "),
 ]  # fmt: skip
@@ -174,5 +204,5 @@ def test_more_memories_and_no_timer_are_allowed(tmp_path):
     text = (folder / "board.toml").read_text()
     (folder / "board.toml").write_text(text[: text.index("[timer]")])
     board = read_board(folder)
-    assert board.timer is None
+    assert (board.timer, board.uart, board.project, board.placement) == (None, None, Project(), Placement())
     assert [region.name for region in board.memory] == ["code", "itcm", "ram"]

@@ -14,12 +14,13 @@ from firmware_models import examples, model
 from tvm_wvv.errors import WvvError
 from tvm_wvv.frontends.model import TensorInfo
 from tvm_wvv.micro import counts, cycles, plugin
-from tvm_wvv.micro.board import board_names, load_board
+from tvm_wvv.micro.board import load_board
 from tvm_wvv.micro.counts import Counts, count
 from tvm_wvv.micro.elf_sizes import read_symbols
 from tvm_wvv.micro.plugin import BlockRun, built_plugin, executed, instruction_bytes, plugin_options, read_spans
 from tvm_wvv.micro.process import CommandError
 from tvm_wvv.micro.runners import OnBoard
+from tvm_wvv.micro.stand_in import qemu_names
 from tvm_wvv.micro.toolchain import build_firmware
 
 ROUNDS = [0, 1, 7, 100, 12345, 0]
@@ -50,7 +51,7 @@ def on_board(folder: Path, name: str = "mps2-an386", *, profile: bool = True) ->
 
 
 @pytest.mark.parametrize("profile", [True, False])
-@pytest.mark.parametrize("name", board_names())
+@pytest.mark.parametrize("name", qemu_names())
 def test_plugin_and_timer_count_the_same_on_every_board(tmp_path, name, profile):
     runner = on_board(tmp_path, name, profile=profile)
     timed, without_timer = runner.count(INPUTS), replace(runner, board=replace(runner.board, timer=None))

@@ -11,6 +11,7 @@ from tvm_wvv.micro.doctor import Check, checks
 NAMES = [
     *("python", "apache-tvm", "apache-tvm-ffi", "tflite interpreter", "numpy"),
     *("arm-none-eabi-gcc", "newlib", "qemu-system-arm", "cc", "boards", "deploy"),
+    *("make", "cmake", "gdb-multiarch", "openocd", "pyocd"),
 ]
 
 
@@ -51,6 +52,24 @@ def test_missing_programs_come_with_their_packages(monkeypatch, tmp_path):
     assert found["newlib"] == Check("newlib", None, False, arm)
     assert found["qemu-system-arm"] == Check("qemu-system-arm", None, False, apt + "qemu-system-arm")
     assert found["cc"] == Check("cc", None, False, apt + "gcc libc6-dev")
+
+
+def test_what_only_one_command_needs_says_which(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    pretend(monkeypatch, pyocd=None)
+    found = by_name()
+    apt = "apt-get install --no-install-recommends "
+    expected = {
+        "make": "wvv micro build",
+        "cmake": "wvv micro build, template library",
+        "gdb-multiarch": "wvv micro flash --runner gdb",
+        "openocd": "wvv micro flash --runner openocd",
+    }
+    for name, command in expected.items():
+        assert found[name] == Check(name, None, False, apt + name, command)
+    pyocd = Check("pyocd", None, False, "pip install 'tvm_wvv[flash]'", "wvv micro flash --runner pyocd")
+    assert found["pyocd"] == pyocd
+    assert {check.name for check in checks() if check.only_for} == {*expected, "pyocd"}
 
 
 def test_a_tvm_ffi_that_crashes_is_found(monkeypatch):

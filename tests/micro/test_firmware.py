@@ -13,11 +13,12 @@ from conftest import require_tool
 from firmware_models import INPUT_BYTES, OUTPUT_BYTES, examples, model, reversed_plus
 
 from tvm_wvv.errors import WvvError
-from tvm_wvv.micro.board import Board, board_names, load_board
+from tvm_wvv.micro.board import Board, load_board
 from tvm_wvv.micro.exchange import STATUS, FirmwareRun
 from tvm_wvv.micro.host import run_host
 from tvm_wvv.micro.process import CommandError
 from tvm_wvv.micro.qemu import run_firmware
+from tvm_wvv.micro.stand_in import qemu_names
 from tvm_wvv.micro.toolchain import build_firmware, build_host
 from tvm_wvv.resources import deploy_dir
 
@@ -30,7 +31,7 @@ def board(request) -> Board:
     return load_board(request.param)
 
 
-@pytest.fixture(params=board_names())
+@pytest.fixture(params=qemu_names())
 def any_board(request) -> Board:
     """Start-up, faults, stack and counting are a board's own."""
     require_tool("arm-none-eabi-gcc")

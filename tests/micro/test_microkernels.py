@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from conftest import require_tool
 
-from tvm_wvv.micro.board import board_names, load_board
+from tvm_wvv.micro.board import load_board
 from tvm_wvv.micro.host import run_host
 from tvm_wvv.micro.microkernels import microkernel_files
 from tvm_wvv.micro.qemu import run_firmware
+from tvm_wvv.micro.stand_in import qemu_names
 from tvm_wvv.micro.toolchain import build_firmware, build_host
 from tvm_wvv.quant.requantize import requantize
 
@@ -110,7 +111,7 @@ def check(outputs: bytes) -> None:
     np.testing.assert_array_equal(np.frombuffer(outputs, np.uint32).reshape(-1, 16), expected(operands()))
 
 
-@pytest.mark.parametrize("name", board_names())
+@pytest.mark.parametrize("name", qemu_names())
 def test_instructions_on_cores(name: str, tmp_path: Path):
     require_tool("arm-none-eabi-gcc")
     require_tool("qemu-system-arm")

@@ -55,8 +55,9 @@ def with_ram(length: int) -> Board:
 def test_compile_command_is_exactly_this(profile):
     cpu = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
     marks = ["-DWVV_PROFILE"] if profile else []
-    timer = ["-DWVV_TIMER_BASE=0x40000000u", "-DWVV_TIMER_HZ=25000000u", "-DWVV_CPU_HZ=25000000u"]
-    start = ["arm-none-eabi-gcc", *cpu, "-Os", *COMMON, *timer, *marks, *PLACES]
+    timer = ["-DWVV_CPU_HZ=25000000u", "-DWVV_TIMER_BASE=0x40000000u", "-DWVV_TIMER_HZ=25000000u"]
+    uart = ["-DWVV_UART_BASE=0x40004000u", "-DWVV_UART_HZ=25000000u", "-DWVV_UART_BAUD=115200u"]
+    start = ["arm-none-eabi-gcc", *cpu, "-Os", *COMMON, *timer, *uart, *marks, *PLACES]
     sources = [Path("/x/a.c"), Path("/y/a.c")]
     assert compile_commands(BOARD, sources, Path("/b"), optimize="-Os", profile=profile) == [
         [*start, "-c", f"/{folder}/a.c", "-o", f"/b/obj/{folder}_a.o"] for folder in ("x", "y")
@@ -88,7 +89,9 @@ def test_memory_script_is_exactly_this():
         "MEMORY\n{\n"
         "  code : ORIGIN = 0x00000000, LENGTH = 0x400000\n"
         "  ram : ORIGIN = 0x20000000, LENGTH = 0x400000\n"
-        "}\nwvv_stack_bytes = 0x4000;\n"
+        "}\n"
+        'REGION_ALIAS("wvv_arena", ram)\nREGION_ALIAS("wvv_weights", code)\n'
+        "wvv_stack_bytes = 0x4000;\n"
     )
 
 

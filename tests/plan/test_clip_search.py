@@ -93,7 +93,10 @@ def test_scales_are_shared_as_the_granularity_says(wish: Wish):
     taps = search(exact, wish)
     v, u, m = (np.array([getattr(tap, stage) for tap in taps]) for stage in ("v", "u", "m"))
     if wish.granularity == "tensor":
-        assert (v == v[0]).all() and (u == u[0]).all() and (m == m[0]).all()
+        # One number for balanced rows and columns; those that let a constant pass count twice as much for each axis.
+        powers = 2.0 ** np.array(tile_layer().algorithm.constant_axes)
+        assert set(powers.tolist()) == {1, 2, 4}
+        assert (v == v[0] * powers).all() and (u == u[0]).all() and (m == m[0] * powers[:, None]).all()
     if wish.granularity == "tap":
         # A number for each tap times one for each output.
         np.testing.assert_allclose(m / m[:, :1], (m / m[:, :1])[:1].repeat(len(m), 0), rtol=1e-5)
@@ -111,6 +114,16 @@ def test_finer_sharing_costs_less_error():
     exact = tile_layer("f4c", seed=4, channels=(9, 6)).exact(tile_layer("f4c", seed=4, channels=(9, 6)).sample())
     found = [cost(exact, errors(exact, search(exact, Wish(one)))).sum() for one in GRANULARITIES]
     assert found[0] > found[1] > found[2]
+
+
+def test_balance_pays_on_smooth_images_where_taps_share_their_scales():
+    layer = tile_layer("f4c", seed=4, channels=(9, 6))
+    for axis in (1, 2):
+        layer.x[:] = np.mean([np.roll(layer.x, k, axis) for k in range(4)], axis=0)
+    exact, wish = layer.exact(layer.sample()), Wish("tensor", zero_points=True)
+    plain = replace(exact, balance=np.ones_like(exact.balance))
+    balanced, without = (cost(one, errors(one, search(one, wish))).sum() for one in (exact, plain))
+    assert balanced < 0.8 * without
 
 
 def test_a_dead_channel_has_scales_too():

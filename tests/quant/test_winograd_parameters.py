@@ -127,6 +127,14 @@ def test_equal_scales_need_no_factors_and_powers_of_two_have_powers_of_two():
     assert made(F2, replace(shared, m=powers), WEIGHTS).factors[:3, 0].tolist() == [1, 8, 2]
 
 
+def test_powers_of_two_times_a_number_for_each_output_have_powers_of_two():
+    powers, of_outputs = 2.0 ** np.array(F2.constant_axes), np.array([1.0, 0.37, 5.5, 2.0])[: len(WEIGHTS)]
+    m = StageQuantizer(8, tuple((powers[:, None] * of_outputs * 601.3).ravel().tolist()), "tap_channel")
+    found = made(F2, Stages(tensor(16.0), tensor(8.0), m), WEIGHTS)
+    assert found.factors[:, 0].tolist() == powers.tolist()
+    assert found.factors.shape == (16, 1)
+
+
 def test_each_output_channel_may_have_factors_of_its_own():
     scale = np.random.default_rng(1).uniform(500, 5000, 16 * 4)
     m = StageQuantizer(8, tuple(scale.tolist()), "tap_channel")

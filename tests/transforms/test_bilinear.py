@@ -120,6 +120,20 @@ def test_complex_transforms_need_neither_multiplication_nor_shift(name):
         assert {abs(entry) for row in factor for entry in row} <= {0, 1, 2}
 
 
+@pytest.mark.parametrize(
+    ("name", "axes"),
+    [
+        ("f2", "0100121101000100"),
+        ("f4x1", "010000" * 3),
+        # Reals by rows; three operands each of (real, i), of (i, real) and of the two at (i, +-i).
+        ("f4c", "0100121101000100" + "000111000000" * 2 + "000000"),
+    ],
+)
+def test_only_the_point_one_lets_constants_pass(name, axes):
+    """On both axes, one or none; direct filters along the height let them pass in every tap, which counts for none."""
+    assert "".join(map(str, ALGORITHMS[name].constant_axes)) == axes
+
+
 def test_one_axis_alone_may_be_fast():
     assert (F4X1.taps, F4X1.m, F4X1.tile, F4X1.scale) == (18, (1, 4), (3, 6), 24)
     assert (F2X1.taps, F2X1.m, F2X1.tile, F2X1.scale) == (12, (1, 2), (3, 4), 2)
@@ -149,10 +163,15 @@ def test_any_pair_of_any_quadratic_field_gives_convolution(root, numbers, real):
     assert computes_convolution(tensor("any", down, along))
 
 
-@given(trace=st.integers(-3, 3), beyond=st.integers(1, 4), parts=st.lists(st.integers(-9, 9), min_size=4, max_size=4))
-def test_three_real_products_make_a_complex_one(trace, beyond, parts):
+@given(
+    trace=st.integers(-3, 3),
+    beyond=st.integers(1, 4),
+    along_one_axis=st.booleans(),
+    parts=st.lists(st.integers(-9, 9), min_size=4, max_size=4),
+)
+def test_three_real_products_make_a_complex_one(trace, beyond, along_one_axis, parts):
     field = Field(trace, trace * trace // 4 + beyond)
-    form, (a, b, c, d) = three_products(field), parts
+    form, (a, b, c, d) = three_products(field, along_one_axis), parts
     operands = [
         sum(x * y for x, y in zip(row, (a, b), strict=True)) * sum(x * y for x, y in zip(column, (c, d), strict=True))
         for row, column in zip(form.inputs, form.weights, strict=True)

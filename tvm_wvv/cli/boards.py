@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def command(json: Json = False) -> None:
-    """List the boards: core, clock, memory, and how firmware is run on each.
+    """List the boards: core, clock, memory, how firmware is run on each, and what Zephyr calls it.
 
     A board is a folder below boards/; wherever a command takes a BOARD, the path of such a folder does too.
 
@@ -28,15 +28,16 @@ def command(json: Json = False) -> None:
         return
     rows = [
         (board.name, board.summary, board.cpu.core, ", ".join(board.cpu.features), board.run.runner,
-         f"{board.cpu.clock_hz / 1e6:g} MHz", kib(board.region("code").length), kib(board.region("ram").length))
+         board.project.zephyr or "", f"{board.cpu.clock_hz / 1e6:g} MHz", kib(board.region("code").length),
+         kib(ram_bytes(board)))
         for board in boards
     ]  # fmt: skip
-    host = (X86, "this computer, without firmware", "", "", "in process", "", "", "")
+    host = (X86, "this computer, without firmware", "", "", "in process", "", "", "", "")
     show(
         table(
-            ("board", "what it is", "core", "features", "runs on", "clock", "flash", "RAM"),
+            ("board", "what it is", "core", "features", "runs on", "Zephyr's name", "clock", "flash", "RAM"),
             [*rows, host],
-            numbers=range(5, 8),
+            numbers=range(6, 9),
         )
     )
 
@@ -49,6 +50,16 @@ def _facts(board: Board) -> dict[str, Any]:
         "clock_hz": board.cpu.clock_hz,
         "features": list(board.cpu.features),
         "flash_bytes": board.region("code").length,
-        "ram_bytes": board.region("ram").length,
+        "ram_bytes": ram_bytes(board),
+        "memory": {one.name: {"origin": one.origin, "length": one.length} for one in board.memory},
         "runner": board.run.runner,
+        "timing": board.run.timing,
+        "uart": None if board.uart is None else board.uart.kind,
+        "zephyr": board.project.zephyr,
+        "arduino": board.project.arduino,
     }
+
+
+def ram_bytes(board: Board) -> int:
+    """What firmware can use: `ram`, and the memory that the arena is placed in."""
+    return sum(board.region(name).length for name in {"ram", board.placement.arena})

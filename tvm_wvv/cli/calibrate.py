@@ -46,8 +46,8 @@ Granularity = Annotated[
     str,
     typer.Option(
         metavar="|".join(_GRANULARITIES),
-        help="What shares a scale: all taps, nothing but the channels of a tap, or (for the sums of products) nothing. "
-        "Output channels have a factor of their own in each.",
+        help="What shares a scale: all taps (up to fixed powers of two that balance them), nothing but the channels of "
+        "a tap, or (for the sums of products) nothing. Output channels have a factor of their own in each.",
     ),
 ]
 PowerOfTwo = Annotated[bool, typer.Option("--power-of-two", help="Scales are powers of two, so that shifts suffice.")]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tvm_wvv.cli.options import (
+    Baud,
     BoardOrHost,
     Codegen,
     Direct,
@@ -16,10 +17,13 @@ from tvm_wvv.cli.options import (
     Layer,
     Mcpu,
     Model,
+    PortName,
     Recipe,
+    Transport,
     Winograd,
     compile_options,
     for_cpu,
+    link_options,
 )
 from tvm_wvv.cli.progress import progress_bars
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tvm_wvv.frontends.model import TensorInfo
+    from tvm_wvv.micro.link import Link
     from tvm_wvv.micro.progress import Progress
     from tvm_wvv.micro.runners import Arrays, Runner
     from tvm_wvv.micro.session import Session
@@ -59,6 +64,9 @@ def command(
     data: Data,
     limit: Limit = 16,
     each: Each = False,
+    transport: Transport = None,
+    port: PortName = None,
+    baud: Baud = None,
     json: Json = False,
     winograd: Winograd = "auto",
     layer: Layer = None,
@@ -72,7 +80,7 @@ def command(
     For each layer: bytes that differ, the largest difference in steps of the layer's scale, and the signal to noise
     ratio in decibels, with the reference as the signal. Errors add up from layer to layer, as they do in the network;
     with --each every layer shows its own alone. Where a board's RAM cannot hold all outputs, several firmware images
-    give some layers each.
+    give some layers each; a board at --port must hold the one image that gives all of them.
 
     [bold]Examples[/bold]:
 
@@ -85,19 +93,23 @@ def command(
     from tvm_wvv.report.output import print_json
 
     options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct), board, mcpu)
+    link = link_options(transport, port, baud)
     with progress_bars() as progress:
-        result = compare(open_session(model, options, progress), board, data, limit, each, progress)
+        result = compare(open_session(model, options, progress), board, data, limit, each, progress, link)
     if json:
         print_json(comparison_object(result))
     else:
         _print(result)
 
 
-def compare(session: Session, board: str, data: str, limit: int, each: bool, progress: Progress) -> Comparison:
+def compare(
+    session: Session, board: str, data: str, limit: int, each: bool, progress: Progress, link: Link | None = None
+) -> Comparison:
     """Run the inputs that `data` names on `board` and on the reference kernels, a batch at a time."""
     from tvm_wvv.frontends import tflite
     from tvm_wvv.micro.board import X86, load_board
     from tvm_wvv.micro.every_layer import every_layer, refuse_archive
+    from tvm_wvv.micro.link import IN_QEMU
     from tvm_wvv.reference.golden import Golden
     from tvm_wvv.report.differences import Comparison, Difference, LayerDifference
 
@@ -108,7 +120,7 @@ def compare(session: Session, board: str, data: str, limit: int, each: bool, pro
     infos = tflite.load(session.path).inputs
     inputs = _inputs(data, limit, infos)
     golden = Golden(session.path.read_bytes(), all_tensors=True)
-    device = every_layer(session, board, each)
+    device = every_layer(session, board, each, link or IN_QEMU)
     found = {layer.name: Difference() for layer in device.layers}
     for name, one in _differences(device.runners, golden, inputs, infos, progress):
         found[name] += one
@@ -120,6 +132,7 @@ def _differences(
     runners: Sequence[Runner], golden: Golden, inputs: Arrays, infos: Sequence[TensorInfo], progress: Progress
 ) -> Iterator[tuple[str, Difference]]:
     """Of each layer by name, batch by batch."""
+    from tvm_wvv.micro.progress import behind
     from tvm_wvv.report.differences import difference
 
     means, step = golden.layer_infos(), _batch([info for runner in runners for info in runner.outputs])
@@ -131,7 +144,7 @@ def _differences(
         for number, runner in enumerate(runners):
             before = start * len(runners) + number * len(batch[0])
             outputs = runner.run(
-                tuple(known[info.name] for info in runner.inputs), _behind(before, count * len(runners), progress)
+                tuple(known[info.name] for info in runner.inputs), behind(before, count * len(runners), progress)
             )
             for info, array in zip(runner.outputs, outputs, strict=True):
                 yield info.name, difference(array, reference[info.name], _affine(info, means[info.name]))
@@ -142,11 +155,6 @@ def _batch(layers: Sequence[TensorInfo]) -> int:
     from tvm_wvv.micro.metadata import tensor_bytes
 
     return max(1, min(_BATCH, _BATCH_BYTES // sum(tensor_bytes(info) for info in layers)))
-
-
-def _behind(before: int, total: int, progress: Progress) -> Progress:
-    """Progress of a part as that of the whole."""
-    return lambda what, done, _: progress(what, before + done, total)
 
 
 def _affine(layer: TensorInfo, reference: reference_kernels.TensorInfo) -> Affine:

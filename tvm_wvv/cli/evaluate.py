@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tvm_wvv.cli.options import (
+    Baud,
     CmsisNnFolder,
     Codegen,
     Direct,
@@ -15,10 +17,13 @@ from tvm_wvv.cli.options import (
     Layer,
     Mcpu,
     ModelOrArchive,
+    PortName,
     Recipe,
+    Transport,
     Winograd,
     compile_options,
     for_cpu,
+    link_options,
 )
 from tvm_wvv.cli.progress import progress_bars
 
@@ -43,12 +48,25 @@ Data = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only N of the images.", show_default=False)]
 
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Keep the outputs of finished images in FILE, and go on from there if it is of this very run.",
+        show_default=False,
+    ),
+]
+
 
 def command(
     model: ModelOrArchive,
     board: Board,
     data: Data,
     limit: Limit = None,
+    transport: Transport = None,
+    port: PortName = None,
+    baud: Baud = None,
+    resume: Resume = None,
     json: Json = False,
     winograd: Winograd = "auto",
     layer: Layer = None,
@@ -71,14 +89,17 @@ def command(
     wvv eval digits --board mps2-an386 --data digits
 
     wvv eval resnet.tflite --board mps2-an386 --winograd f2 --data cifar10_test.parquet --limit 500 --json
+
+    wvv eval resnet.tar --board nucleo-l4r5zi --port /dev/ttyACM0 --data cifar10_test.parquet --resume done.wvv
     """
     from tvm_wvv.cli.measure import evaluate
     from tvm_wvv.micro.session import open_session
     from tvm_wvv.report.output import print_json
 
     options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn), board, mcpu)
+    link = link_options(transport, port, baud)
     with progress_bars() as progress:
-        result = evaluate(open_session(model, options, progress), board, data, limit, progress)
+        result = evaluate(open_session(model, options, progress), board, data, limit, progress, link, resume)
     if json:
         print_json({"board": board, **asdict(result)})
     else:

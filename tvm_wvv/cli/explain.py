@@ -7,6 +7,7 @@ from tvm_wvv.cli.options import (
     CmsisNnFolder,
     Codegen,
     Direct,
+    FlashLimit,
     Json,
     Layer,
     ModelOrArchive,
@@ -27,6 +28,7 @@ def command(
     codegen: Codegen = "c",
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
+    flash_limit: FlashLimit = None,
 ) -> None:
     """List the layers of MODEL with the algorithm of each, or the reason why a convolution stays direct.
 
@@ -45,7 +47,7 @@ def command(
     from tvm_wvv.report.output import print_json, show
     from tvm_wvv.report.tables import explain_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit)
     target = None if board == X86 else load_board(board)
     with progress_bars() as progress:
         network = open_session(model, options, progress).network(target)

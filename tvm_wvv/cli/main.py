@@ -14,8 +14,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from tvm_wvv import __version__
-from tvm_wvv.cli import boards, calibrate, compare, doctor, evaluate, explain, profile, run, study, train
+from tvm_wvv.cli import boards, calibrate, compare, doctor, evaluate, explain, fit, inspect, micro, profile, run, study
 from tvm_wvv.cli import compile as compile_
+from tvm_wvv.cli import train as train_
 from tvm_wvv.errors import WvvError
 from tvm_wvv.report.output import abandon_stdout
 
@@ -29,10 +30,13 @@ app.command("run")(run.command)
 app.command("eval")(evaluate.command)
 app.command("profile")(profile.command)
 app.command("explain")(explain.command)
+app.command("fit")(fit.command)
+app.command("inspect")(inspect.command)
 app.command("calibrate")(calibrate.command)
 app.command("compare")(compare.command)
 app.command("study")(study.command)
-app.command("train")(train.command)
+app.command("train")(train_.command)
+app.add_typer(micro.app)
 app.command("boards")(boards.command)
 app.command("doctor")(doctor.command)
 

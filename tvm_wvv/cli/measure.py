@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -21,11 +22,14 @@ from tvm_wvv.micro.cycles import ASSUMPTIONS
 from tvm_wvv.micro.elf_sizes import elf_sizes
 from tvm_wvv.micro.firmware_cache import firmware
 from tvm_wvv.micro.fit import check_fit
+from tvm_wvv.micro.link import IN_QEMU, Link
 from tvm_wvv.micro.metadata import tensor_bytes
 from tvm_wvv.micro.network import Network
 from tvm_wvv.micro.progress import Progress
+from tvm_wvv.micro.resume import run_facts, run_resumed
 from tvm_wvv.micro.runners import Arrays, OnBoard, OnReference
 from tvm_wvv.micro.session import REFERENCE, Session
+from tvm_wvv.micro.stand_in import require_qemu
 from tvm_wvv.quant.operators import Affine
 from tvm_wvv.report.figures import FunctionFigures, LayerFigures, Profile, Totals
 from tvm_wvv.report.score import Score, score
@@ -60,6 +64,7 @@ def profile(session: Session, board_name: str, progress: Progress) -> Profile:
     if board_name in (X86, REFERENCE):
         raise WvvError(f"board '{board_name}' has no firmware to profile; take a board that wvv boards lists")
     board = load_board(board_name)
+    require_qemu(board)
     network = session.network(board)
     check_fit(network, board)
     images = []
@@ -114,13 +119,27 @@ def _random_input(random: np.random.RandomState, info: TensorInfo) -> np.ndarray
     return images.real(np.frombuffer(random.bytes(math.prod(info.shape)), np.int8), affine.scale, affine.zero_point)
 
 
-def evaluate(session: Session, board: str, data: str, limit: int | None, progress: Progress) -> Score:
-    """Run the images that `data` names through the network on `board` and through the reference kernels."""
+def evaluate(
+    session: Session,
+    board: str,
+    data: str,
+    limit: int | None,
+    progress: Progress,
+    link: Link = IN_QEMU,
+    resume: Path | None = None,
+) -> Score:
+    """Run the images that `data` names through the network on `board` and through the reference kernels.
+
+    Outputs that are in the file `resume` already are not computed again, and those that are computed go there.
+    """
     found = images.load(data, limit)  # first, because a wrong name is found out sooner than the network is compiled
-    runner = session.runner(board)
+    runner = session.runner(board, link)
     inputs = image_inputs(found.images, runner.inputs)
     _the_one(runner.outputs, "output", "a score for each class")
-    (outputs,) = runner.run(inputs, progress)
+    if resume is None:
+        (outputs,) = runner.run(inputs, progress)
+    else:
+        (outputs,) = run_resumed(runner, inputs, resume, run_facts(session, board, inputs), progress)
     if isinstance(runner, OnReference):
         return score(outputs, found.labels, outputs)
     reference = session.reference()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,6 +12,7 @@ import typer
 from tvm_wvv.errors import WvvError
 
 if TYPE_CHECKING:
+    from tvm_wvv.micro.link import Link
     from tvm_wvv.passes.options import Options, RecipeFile
 
 DirectKernels = Literal["own", "cmsis-nn"]
@@ -84,6 +86,37 @@ Mcpu = Annotated[
         show_default=False,
     ),
 ]
+FlashLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--flash-limit",
+        metavar="BYTES",
+        help="Most that the weights may take, such as 300000 or 256K: auto then takes the fastest forms that fit. "
+        "Without it, the board's flash is the limit.",
+        show_default=False,
+    ),
+]
+Transport = Annotated[
+    str | None,
+    typer.Option(
+        metavar="semihosting|serial",
+        help="How firmware in QEMU is reached: files through the debugger, the default, or its UART.",
+        show_default=False,
+    ),
+]
+PortName = Annotated[
+    str | None,
+    typer.Option(
+        "--port",
+        metavar="PORT",
+        help="Serial port of a board that holds the firmware already: /dev/ttyACM0, COM5, socket://host:port.",
+        show_default=False,
+    ),
+]
+Baud = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Baud rate of --port; else that of the board.", show_default=False),
+]
 _DIRECT: tuple[DirectKernels, ...] = ("own", "cmsis-nn")
 
 
@@ -94,6 +127,7 @@ def compile_options(
     codegen: str,
     direct: str,
     cmsis_nn: str | None = None,
+    flash_limit: str | None = None,
 ) -> Options:
     """What the user asks of the compiler; refuses what this version does not have and what it cannot read."""
     # `passes` imports TVM, which a help text must not wait for.
@@ -106,7 +140,37 @@ def compile_options(
         raise WvvError(f"--direct {direct}: {direct!r} is unknown; supported: {', '.join(_DIRECT)}")
     layers = tuple(parse_layer(text) for text in layer or ())
     file = None if recipe is None else _recipe_file(recipe)
-    return Options(winograd=winograd, layers=layers, recipe=file, direct=kernels, cmsis_nn=cmsis_nn)
+    return Options(
+        winograd=winograd,
+        layers=layers,
+        recipe=file,
+        direct=kernels,
+        cmsis_nn=cmsis_nn,
+        flash_bytes=None if flash_limit is None else _bytes(flash_limit, winograd),
+    )
+
+
+def _bytes(text: str, winograd: str) -> int:
+    """A size in bytes, KiB (K) or MiB (M)."""
+    match = re.fullmatch(r"(\d+)([KkMm]?)", text)
+    if match is None:
+        raise WvvError(f"--flash-limit {text}: not a size; give bytes, or KiB as in 256K")
+    if winograd != "auto":
+        raise WvvError(f"--flash-limit {text}: only --winograd auto chooses by size; {winograd!r} is one form for all")
+    return int(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2].lower()]
+
+
+def link_options(transport: str | None, port: str | None, baud: int | None) -> Link:
+    """How the user wants a board to be reached."""
+    from tvm_wvv.micro.link import Link
+
+    if transport not in (None, "semihosting", "serial"):
+        raise WvvError(f"--transport {transport}: {transport!r} is unknown; supported: semihosting, serial")
+    if port is None and baud is not None:
+        raise WvvError(f"--baud {baud}: is for --port; QEMU's line has no speed")
+    if port is not None and transport == "semihosting":
+        raise WvvError(f"--port {port}: is a serial line; leave out --transport semihosting")
+    return Link("serial" if transport == "serial" or port is not None else "semihosting", port, baud)
 
 
 def for_cpu(options: Options, board: str, mcpu: str) -> Options:

@@ -12,6 +12,7 @@ from tvm_wvv.cli.options import (
     CmsisNnFolder,
     Codegen,
     Direct,
+    FlashLimit,
     Json,
     Layer,
     ModelOrArchive,
@@ -39,6 +40,7 @@ def command(
     codegen: Codegen = "c",
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
+    flash_limit: FlashLimit = None,
     against: Against = None,
 ) -> None:
     """Build the firmware of MODEL, run one inference, and list instructions, flash and RAM.
@@ -63,7 +65,7 @@ def command(
     from tvm_wvv.report.output import print_json, show
     from tvm_wvv.report.tables import against_table, functions_table, profile_table, totals_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit)
     with progress_bars() as progress:
         session = open_session(model, options, progress)
         if against is not None:

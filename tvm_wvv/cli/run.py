@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tvm_wvv.cli.options import (
+    Baud,
     BoardOrHost,
     CmsisNnFolder,
     Codegen,
@@ -17,16 +19,21 @@ from tvm_wvv.cli.options import (
     Layer,
     Mcpu,
     ModelOrArchive,
+    PortName,
     Recipe,
+    Transport,
     Winograd,
     compile_options,
     for_cpu,
+    link_options,
 )
 from tvm_wvv.cli.output_file import check_writable, replacing
 from tvm_wvv.cli.progress import progress_bars
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from tvm_wvv.micro.runners import SerialFigures
 
 
 Input = Annotated[
@@ -49,6 +56,9 @@ def command(
     board: BoardOrHost,
     source: Input,
     output: Output = None,
+    transport: Transport = None,
+    port: PortName = None,
+    baud: Baud = None,
     json: Json = False,
     winograd: Winograd = "auto",
     layer: Layer = None,
@@ -64,54 +74,68 @@ def command(
     n of them; or (n, 1, h, w, c). Outputs come back in the same form. The type must be the model's own: int8,
     or float32 where the model quantizes its input itself.
 
+    Over a serial line the device says what time one inference took, and by which clock.
+
     [bold]Examples[/bold]:
 
     wvv run digits --board mps2-an386 --input images.npy --output scores.npy
 
     wvv run resnet.tar --board x86 --input image.npy --json
+
+    wvv run resnet.tar --board nucleo-l4r5zi --port /dev/ttyACM0 --input image.npy
     """
-    from tvm_wvv.micro.runners import OnBoard
+    from tvm_wvv.micro.runners import OnBoard, OnSerial
     from tvm_wvv.micro.samples import check_output, read_inputs, stacked, unstacked
     from tvm_wvv.micro.session import open_session
 
     options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn), board, mcpu)
+    link = link_options(transport, port, baud)
     if output is not None:
         check_writable(output)
     with progress_bars() as progress:
-        runner = open_session(model, options, progress).runner(board)
+        runner = open_session(model, options, progress).runner(board, link)
         if output is not None:
             check_output(output, runner.outputs)
         inputs, form = stacked(read_inputs(source, runner.inputs), runner.inputs)
         arrays = runner.run(inputs, progress)
         instructions = runner.count(inputs).total_instructions if isinstance(runner, OnBoard) else None
+        figures = runner.time(inputs) if isinstance(runner, OnSerial) else None
     outputs = {info.name: unstacked(array, form) for info, array in zip(runner.outputs, arrays, strict=True)}
     if output is not None:
-        _write(output, outputs)
-    _print(board, outputs, instructions, json)
+        write_arrays(output, outputs)
+    _print(board, outputs, instructions, figures, json)
 
 
-def _write(path: Path, outputs: dict[str, np.ndarray]) -> None:
+def write_arrays(path: Path, outputs: dict[str, np.ndarray]) -> None:
+    """All outputs into one file."""
     from tvm_wvv.micro.samples import write_outputs
 
     with replacing(path) as temporary, temporary.open("wb") as file:
         write_outputs(file, outputs, path.suffix)
 
 
-def _print(board: str, outputs: dict[str, np.ndarray], instructions: int | None, json: bool) -> None:
+def _print(
+    board: str, outputs: dict[str, np.ndarray], instructions: int | None, figures: SerialFigures | None, json: bool
+) -> None:
     from tvm_wvv.report.output import print_json, show
     from tvm_wvv.report.tables import table
     from tvm_wvv.report.text import count
 
-    facts = {name: _facts(array) for name, array in outputs.items()}
+    facts = {name: output_facts(array) for name, array in outputs.items()}
     if json:
-        print_json({"board": board, "outputs": facts, "instructions": instructions})
+        line = {} if figures is None else {"serial": asdict(figures)}
+        print_json({"board": board, "outputs": facts, "instructions": instructions, **line})
         return
     rows = [(name, "x".join(map(str, fact["shape"])), fact["dtype"], fact["sha256"]) for name, fact in facts.items()]
     show(table(("output", "shape", "type", "sha256"), rows, f"run on {board}"))
-    show(f"instructions for one inference: {count(instructions)}")
+    if figures is None:
+        show(f"instructions for one inference: {count(instructions)}")
+    else:
+        ticks, stack = count(figures.ticks), count(figures.stack_bytes)
+        show(f"one inference: {ticks} ticks of {figures.clock}; stack: {stack} bytes")
 
 
-def _facts(array: np.ndarray) -> dict[str, Any]:
+def output_facts(array: np.ndarray) -> dict[str, Any]:
     """Shape, type, and the digest of the bytes in C order, as `array.tobytes()` gives them."""
     return {
         "shape": list(array.shape),

@@ -121,7 +121,7 @@ def _softmax(op: ops.Softmax, x: Shape, output: Shape) -> LibraryCall:
 
 
 def _window(x: Shape, output: Shape, kernel: Sequence[int], window: ops.Window, clamp: ops.Pair) -> tuple[int, ...]:
-    """The fields of `struct wvv_window`."""
+    """The fields of `struct wvv_cmsis_nn_window`."""
     return (*x, *output[1:], *kernel, *window.strides, *window.padding[:2], *clamp)
 
 

@@ -20,7 +20,7 @@ from tvm_wvv.kernels.weights import folded_bias
 from tvm_wvv.kernels.whole_layer import whole_layer
 from tvm_wvv.kernels.windows import output_size
 from tvm_wvv.quant.fixed_point import Multiplier
-from tvm_wvv.quant.operators import Conv2d, FullyConnected, Window
+from tvm_wvv.quant.operators import Conv2d, DepthwiseConv2d, FullyConnected, Pair, Window
 from tvm_wvv.quant.parameters import conv_multipliers, dense_multipliers
 from tvm_wvv.quant.requantize import per_channel, requantize
 
@@ -30,7 +30,7 @@ _COLUMN_BYTES = 8192
 # A sum's high word keeps this distance from 2^31, so that a zero point can be added.
 _GREATEST_SUM = (1 << 31) - 256
 # enum wvv_mve_finish of wvv_mve_gemm.h.
-_SIGNED, _POSITIVE = range(2)
+SIGNED, POSITIVE = range(2)
 
 
 def conv2d(op: Conv2d, x_shape: Shape, weights: np.ndarray, bias: np.ndarray | None) -> Kernel | None:
@@ -66,23 +66,35 @@ def _call(
     vectors = -(-rows * columns * inputs // VECTOR)
     if scales is None or 2 * VECTOR * vectors > _COLUMN_BYTES:
         return None
-    serves = (rows, columns) == (1, 1) and not any(window.padding) and inputs % VECTOR == 0
-    words = 0 if serves else VECTOR // 4 * vectors
+    serves = (rows, columns) == (1, 1) and not any(window.padding)
+    words = VECTOR // 4 * vectors
     size, kernel = output_size(x_shape, (rows, columns), window), (rows, columns)
     # Halves of negative numbers show only where outputs below the zero point do.
-    way = _POSITIVE if op.clamp[0] >= op.output.zero_point else _SIGNED
+    way = POSITIVE if op.clamp[0] >= op.output.zero_point else SIGNED
     zero_point = op.input.zero_point
-    layer = layer_words(x_shape, size, outputs, kernel, window, zero_point, way, op.clamp, vectors, words)
+    scratch = 0 if serves else words
+    layer = layer_words(x_shape, size, outputs, kernel, window, zero_point, way, op.clamp, vectors, scratch)
+    copied = _copied(x_shape, size) if serves else 0
     constants = {
         "weights": weight_stream(weights, scales),
-        "layer": np.append(layer, np.int32(op.output.zero_point)),
+        "layer": np.append(layer, np.array([op.output.zero_point, copied], np.int32)),
     }
-    func = whole_layer("wvv_mve_conv2d", {"x": given or x_shape}, constants, y_shape, max(2 * words, 1))
+    needed = (words if copied else 1) if serves else 2 * words
+    func = whole_layer("wvv_mve_conv2d", {"x": given or x_shape}, constants, y_shape, needed)
     return func, tuple(constants.values())
 
 
+def _copied(x_shape: Shape, size: Pair) -> int:
+    """How many of the last pixels lie so near the image's end that less than a column's bytes follow."""
+    missing = -x_shape[3] % VECTOR
+    return min(-(-missing // x_shape[3]), x_shape[0] * math.prod(size))
+
+
 def vector_scales(
-    op: Conv2d | FullyConnected, multipliers: Sequence[Multiplier], weights: np.ndarray, bias: np.ndarray | None
+    op: Conv2d | DepthwiseConv2d | FullyConnected,
+    multipliers: Sequence[Multiplier],
+    weights: np.ndarray,
+    bias: np.ndarray | None,
 ) -> np.ndarray | None:
     """[output, 4]: bias, mantissa, right shift, and whether the channel is dead; None where a multiplier shifts to the
     left or a sum may overflow.

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import os
 import tarfile
 import tempfile
@@ -27,12 +28,13 @@ import tvm
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.micro.emit_c import Emitted
-from tvm_wvv.micro.metadata import Metadata, describe, from_json, to_json
+from tvm_wvv.micro.metadata import Build, Metadata, describe, from_json, to_json
 from tvm_wvv.passes.lowered import Lowered
 
 _METADATA = "metadata.json"
 _INCLUDE = "codegen/host/include/"
 _SOURCE = "codegen/host/src/"
+_NOT_SAID = Build()
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Archive:
     model: bytes | None
 
 
+@dataclass(frozen=True)
+class Contents:
+    """An archive's own words, as values and as they stand, and its files with their sizes."""
+
+    metadata: Metadata
+    document: Mapping[str, Any]
+    files: Mapping[str, int]
+
+
 def write(
     path: Path,
     emitted: Emitted,
@@ -53,9 +64,10 @@ def write(
     board_name: str,
     options: Mapping[str, Any],
     model: bytes | None = None,
+    build: Build = _NOT_SAID,
 ) -> None:
     """Write the archive whole or not at all; `options` must hold plain JSON values, `model` is the `.tflite` file."""
-    contents = pack(emitted, lowered, board_name, options, model)
+    contents = pack(emitted, lowered, board_name, options, model, build)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -73,14 +85,19 @@ def write(
 
 
 def pack(
-    emitted: Emitted, lowered: Lowered, board_name: str, options: Mapping[str, Any], model: bytes | None = None
+    emitted: Emitted,
+    lowered: Lowered,
+    board_name: str,
+    options: Mapping[str, Any],
+    model: bytes | None = None,
+    build: Build = _NOT_SAID,
 ) -> bytes:
     """The archive's bytes."""
     members = _members(emitted, lowered)
     if model is not None:
         members[_model_file(lowered.name)] = model
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(members.items())}
-    metadata = describe(emitted, lowered, board_name, options, digests)
+    metadata = describe(emitted, lowered, board_name, options, build, digests)
     members[_METADATA] = to_json(metadata).encode()
     return _tar(members)
 
@@ -88,6 +105,21 @@ def pack(
 def read(path: Path) -> Archive:
     """The model of an archive; refuses a file that `write` did not make or that was changed since."""
     members = _untar(path)
+    metadata = _checked(path, members)
+    model = members.get(_model_file(metadata.name))
+    return Archive(_lowered(metadata, members), _emitted(metadata, members), metadata.board, metadata.options, model)
+
+
+def inspect(path: Path) -> Contents:
+    """What an archive says of itself, and the bytes of each of its files; refuses what `read` refuses."""
+    members = _untar(path)
+    metadata = _checked(path, members)
+    sizes = {name: len(data) for name, data in sorted(members.items())}
+    return Contents(metadata, json.loads(members[_METADATA]), sizes)
+
+
+def _checked(path: Path, members: Mapping[str, bytes]) -> Metadata:
+    """The metadata, once every file that it names is there and unchanged."""
     metadata = _metadata(path, members)
     if not {_module_file(metadata.name), _parameter_file(metadata.name)} <= set(metadata.digests):
         raise WvvError(f"{path}: {_METADATA} names another model than the files beside it; compile the model again")
@@ -96,8 +128,7 @@ def read(path: Path) -> Archive:
             raise WvvError(f"{path}: {name} is missing; compile the model again")
         if hashlib.sha256(members[name]).hexdigest() != digest:
             raise WvvError(f"{path}: {name} was changed after compiling; compile the model again")
-    model = members.get(_model_file(metadata.name))
-    return Archive(_lowered(metadata, members), _emitted(metadata, members), metadata.board, metadata.options, model)
+    return metadata
 
 
 def is_archive(path: Path) -> bool:

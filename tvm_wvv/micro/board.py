@@ -14,14 +14,25 @@ from itertools import combinations
 from pathlib import Path
 
 from tvm_wvv.errors import WvvError
+from tvm_wvv.micro.board_wiring import (
+    UNKNOWN_ELSEWHERE,
+    USUAL_PLACES,
+    Placement,
+    Project,
+    Uart,
+    read_placement,
+    read_project,
+    read_uart,
+)
 from tvm_wvv.micro.strict_table import StrictTable, read_table
 from tvm_wvv.passes.options import Target
 from tvm_wvv.resources import boards_dir
 
 FEATURES = ("dsp", "fpu", "mve")
-RUNNERS = ("qemu",)
-TIMINGS = ("none",)
+RUNNERS = ("qemu", "gdb", "pyocd", "openocd")
+TIMINGS = ("none", "dwt")
 TIMERS = ("cmsdk", "systick")
+OPTIONAL = ("timer", "uart", "project", "placement")
 _NANOSECONDS = 10**9
 
 
@@ -78,6 +89,9 @@ class Board:
     run: Run
     timer: Timer | None
     folder: Path
+    uart: Uart | None = None
+    project: Project = UNKNOWN_ELSEWHERE
+    placement: Placement = USUAL_PLACES
 
     @property
     def target(self) -> Target:
@@ -134,9 +148,18 @@ def read_board(folder: Path) -> Board:
         run=_read_run(top.table("run")),
         timer=_read_timer(top.table("timer")) if top.has("timer") else None,
         folder=folder,
+        uart=read_uart(top.table("uart")) if top.has("uart") else None,
+        project=read_project(top.table("project")) if top.has("project") else UNKNOWN_ELSEWHERE,
+        placement=_read_placement(top, memory),
     )
-    top.finish()
+    top.finish(known=OPTIONAL)
     return board
+
+
+def _read_placement(top: StrictTable, memory: tuple[Region, ...]) -> Placement:
+    if not top.has("placement"):
+        return USUAL_PLACES
+    return read_placement(top.table("placement"), [region.name for region in memory])
 
 
 def _read_cpu(table: StrictTable) -> Cpu:

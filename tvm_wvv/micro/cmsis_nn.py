@@ -1,7 +1,8 @@
 """CMSIS-NN for one board: what firmware needs of it as files, and the scratch that it asks for on that core.
 
 Takes a copy of the library and a board. The sizes come from the library itself: a program of its own functions, built
-with the board's flags, runs on the board. `get_buffer_size` depends on the core's features and on the version.
+with the board's flags, runs on the board, or on a machine of QEMU's with its core. `get_buffer_size` depends on the
+core's features and on the version.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tvm_wvv.micro.cache import key_of
 from tvm_wvv.micro.cmsis_nn_copy import LibraryCopy, find_copy
 from tvm_wvv.micro.firmware_cache import firmware
 from tvm_wvv.micro.qemu import run_firmware
+from tvm_wvv.micro.stand_in import stand_in
 from tvm_wvv.micro.toolchain import THIRD_PARTY
 from tvm_wvv.passes.options import Options
 from tvm_wvv.resources import deploy_dir
@@ -51,8 +53,9 @@ class CmsisNn:
 
     def scratch_bytes(self, calls: Sequence[LibraryCall]) -> tuple[int, ...]:
         files = {**self.files({call.operator for call in calls}), "wvv_model.c": _question(calls)}
-        elf = firmware(files, self.board, profile=False)
-        answer = run_firmware(self.board, elf, b"\0", _SIZE.itemsize * len(calls)).outputs
+        board = stand_in(self.board)
+        elf = firmware(files, board, profile=False)
+        answer = run_firmware(board, elf, b"\0", _SIZE.itemsize * len(calls)).outputs
         sizes = np.frombuffer(answer, _SIZE)
         if (sizes < 0).any():
             layer = calls[int(np.argmin(sizes))]

@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tvm_wvv.errors import WvvError
@@ -26,12 +26,16 @@ _TVM_FIX = f"pip install apache-tvm=={TVM} apache-tvm-ffi=={TVM_FFI}"
 
 @dataclass(frozen=True)
 class Check:
-    """One need: `found` is what is there (None: nothing), `fix` is what to type when it is not `ok`."""
+    """One need: `found` is what is there (None: nothing), `fix` is what to type when it is not `ok`.
+
+    `only_for` names the one command that needs it; empty where nothing works without it.
+    """
 
     name: str
     found: str | None
     ok: bool
     fix: str
+    only_for: str = ""
 
 
 def checks() -> list[Check]:
@@ -48,6 +52,11 @@ def checks() -> list[Check]:
         _program("cc"),
         _folder("boards"),
         _folder("deploy"),
+        replace(_program("make"), only_for="wvv micro build"),
+        replace(_program("cmake"), only_for="wvv micro build, template library"),
+        replace(_program("gdb-multiarch"), only_for="wvv micro flash --runner gdb"),
+        replace(_program("openocd"), only_for="wvv micro flash --runner openocd"),
+        _pyocd(),
     ]
 
 
@@ -90,8 +99,13 @@ def _program(name: str) -> Check:
     if shutil.which(name) is None:
         return Check(name, None, False, install_line(name))
     said = run([name, "--version"], timeout_s=20)
-    version = re.search(r"\d+\.\d+(\.\d+)?", re.sub(r"\(.*?\)", "", said.stdout))
+    version = re.search(r"\d+\.\d+(\.\d+)?", re.sub(r"\(.*?\)", "", said.stdout or said.stderr))
     return Check(name, version[0] if version else "unknown version", said.status == 0, install_line(name))
+
+
+def _pyocd() -> Check:
+    found = _version("pyocd")
+    return Check("pyocd", found, found is not None, install_line("pyocd"), "wvv micro flash --runner pyocd")
 
 
 def _newlib() -> Check:

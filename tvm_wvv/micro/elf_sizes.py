@@ -1,6 +1,6 @@
 """What a firmware image really occupies, read from its ELF by the binutils that came with the compiler.
 
-Sections are those of deploy/runtime/sections.ld; the arena, which shares .bss with the buffers, is told by its name.
+Sections are those of deploy/runtime/sections.ld; the arena is told by its name.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def elf_sizes(elf: Path) -> ElfSizes:
         rodata_bytes=sections.get(".rodata", 0),
         weight_bytes=sections.get(".weights", 0),
         data_bytes=sections.get(".data", 0),
-        bss_bytes=sections.get(".bss", 0),
+        bss_bytes=sections.get(".bss", 0) + sections.get(".arena", 0),
         stack_bytes=sections.get(".stack", 0),
         arena_bytes=sum(symbol.size for symbol in read_symbols(elf) if _ARENA.match(symbol.name)),
     )

@@ -15,10 +15,10 @@ from tvm_wvv.frontends import tflite
 from tvm_wvv.micro.board import X86, Board, load_board
 from tvm_wvv.micro.cmsis_nn import library_for
 from tvm_wvv.micro.emit_c import emit
-from tvm_wvv.micro.firmware_cache import firmware
 from tvm_wvv.micro.fit import check_fit
+from tvm_wvv.micro.link import IN_QEMU, Link, board_runner, check_link
 from tvm_wvv.micro.network import Network
-from tvm_wvv.micro.runners import OnBoard, OnHost, Runner
+from tvm_wvv.micro.runners import OnBoard, OnHost, OnSerial, Runner
 from tvm_wvv.micro.session import Session, for_this_host
 from tvm_wvv.passes import pipeline
 from tvm_wvv.passes.lowered import LayerReport, Lowered
@@ -42,21 +42,23 @@ class EveryLayer:
     runners: tuple[Runner, ...]
 
 
-def every_layer(session: Session, board_name: str, alone: bool = False) -> EveryLayer:
-    """On a board or on x86. With `alone` a runner's inputs are the network's and, by name, the outputs of the layers
-    that its own layers read.
+def every_layer(session: Session, board_name: str, alone: bool = False, link: Link = IN_QEMU) -> EveryLayer:
+    """On a board, reached by `link`, or on x86. With `alone` a runner's inputs are the network's and, by name, the
+    outputs of the layers that its own layers read. A device at a port must hold the one firmware of all layers.
     """
     refuse_archive(session)
+    board = None if board_name == X86 else load_board(board_name)
+    check_link(link, board)
+    session = session.fitted(board)
     whole = replace(session, options=replace(session.options, every_layer=True, alone=alone))
-    if board_name == X86:
+    if board is None:
         return _on_host(whole)
-    board = load_board(board_name)
     network = whole.network(board)
     if not _fits(network, board):
         # Where the network alone does not fit either, this says by how much, before layer after layer is tried.
         check_fit(session.network(board), board)
     runners, done = [], 0
-    for runner in _on_board(network, board, cache(lambda: _lowered(whole, board))):
+    for runner in _on_board(network, board, cache(lambda: _lowered(whole, board)), link):
         runners.append(runner)
         done += len(runner.outputs)
         session.progress("build firmware", done, len(network.outputs))
@@ -85,18 +87,21 @@ def _lowered(session: Session, board: Board) -> Lowered:
     return pipeline.lower(tflite.load(session.path), session.options, board.target, library)
 
 
-def _on_board(network: Network, board: Board, whole: Callable[[], Lowered]) -> Iterator[OnBoard]:
+def _on_board(
+    network: Network, board: Board, whole: Callable[[], Lowered], link: Link
+) -> Iterator[OnBoard | OnSerial]:
     """One firmware for the network, or those of its halves where it is too large."""
     try:
         check_fit(network, board)
-        elf = firmware(network.files, board, profile=False)
+        runner = board_runner(network, board, link)
     except WvvError:
-        if len(network.outputs) == 1:
+        # A device holds one firmware only.
+        if len(network.outputs) == 1 or link.port is not None:
             raise
         for part in _halves(network, whole()):
-            yield from _on_board(part, board, whole)
+            yield from _on_board(part, board, whole, link)
         return
-    yield OnBoard(board, elf, network.inputs, network.outputs)
+    yield runner
 
 
 def _halves(network: Network, whole: Lowered) -> Iterator[Network]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tvm_wvv.micro import toolchain
@@ -17,19 +18,28 @@ from tvm_wvv.micro.process import check
 from tvm_wvv.resources import deploy_dir
 
 
-def firmware(files: Mapping[str, str], board: Board, *, profile: bool) -> Path:
+def firmware(
+    files: Mapping[str, str], board: Board, *, profile: bool, console: toolchain.Console = "semihosting"
+) -> Path:
     """The ELF that `toolchain.build_firmware` makes of `files`."""
+
+    def make(path: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="wvv-build-") as folder:
+            elf = toolchain.build_firmware(files, board, Path(folder), profile=profile, console=console)
+            path.write_bytes(elf.read_bytes())
+
+    return fetch(firmware_key(files, board, str(profile), console), ".elf", make)
+
+
+def firmware_key(files: Mapping[str, str], board: Board, *more: str | bytes) -> str:
+    """A key of all that goes into an image, and of `more`, which says what is made of it."""
     # A missing compiler ends here with the line that installs it, even where the image itself is in the cache.
     version = check([toolchain.GCC, "--version"]).stdout
     texts = [part for name, text in sorted(files.items()) for part in (name, text)]
     ours = [Path(toolchain.__file__).read_bytes(), *_folder(deploy_dir() / "runtime"), *_folder(board.folder)]
-
-    def make(path: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix="wvv-build-") as folder:
-            elf = toolchain.build_firmware(files, board, Path(folder), profile=profile)
-            path.write_bytes(elf.read_bytes())
-
-    return fetch(key_of([version, str(profile), *ours, *texts]), ".elf", make)
+    # A board may differ from its file: `stand_in` gives one machine the flags of another.
+    values = repr(replace(board, folder=Path()))
+    return key_of([version, values, *more, *ours, *texts])
 
 
 def _folder(folder: Path) -> Iterator[str | bytes]:

@@ -95,7 +95,7 @@ def compiled(
         progress("compile", 2, 2)
 
     made_of = (model.name, model.sha256, repr(options), target, library.key if library else "")
-    key = key_of([*made_of, tvm.__version__, _own_sources()])
+    key = key_of([*made_of, tvm.__version__, own_sources()])
     return of_archive(fetch(key, ".tar", make))
 
 
@@ -124,7 +124,7 @@ def of_archive(path: Path) -> Network:
 
 
 @cache
-def _own_sources() -> str:
+def own_sources() -> str:
     """A digest of every Python file of this package, and of what it carries into generated code."""
     runtime = deploy_dir() / "runtime"
     folders = [(_PACKAGE, "*.py"), (runtime, "kernels/*"), (runtime, "include/*")]

@@ -14,8 +14,9 @@ import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tvm_wvv.errors import WvvError
 
 _LOG = logging.getLogger("tvm_wvv.process")
 _POLL_S = 0.05
+_LAST_S = 1
 
 # Debian's packages, as `apt-get install --no-install-recommends` needs them.
 _ARM_GCC = "gcc-arm-none-eabi libnewlib-arm-none-eabi binutils-arm-none-eabi"
@@ -32,6 +34,17 @@ PACKAGES: Mapping[str, str] = {
     "arm-none-eabi-size": _ARM_GCC,
     "qemu-system-arm": "qemu-system-arm",
     "cc": "gcc libc6-dev",
+    "make": "make",
+    "cmake": "cmake",
+    "gdb-multiarch": "gdb-multiarch",
+    "openocd": "openocd",
+}
+# Python packages that come with an extra of this one.
+_EXTRAS = {"pyocd": "flash"}
+# Tools that belong to another system, which has to be set up as a whole.
+_SYSTEMS = {
+    "west": "Zephyr's getting started guide, https://docs.zephyrproject.org/latest/develop/getting_started",
+    "arduino-cli": "Arduino's guide, https://arduino.github.io/arduino-cli/latest/installation",
 }
 
 
@@ -55,6 +68,10 @@ def install_line(program: str) -> str:
     """What to type to get a missing program."""
     if program in PACKAGES:
         return f"apt-get install --no-install-recommends {PACKAGES[program]}"
+    if program in _EXTRAS:
+        return f"pip install 'tvm_wvv[{_EXTRAS[program]}]'"
+    if program in _SYSTEMS:
+        return _SYSTEMS[program]
     return f"put {program} on the PATH"
 
 
@@ -81,9 +98,7 @@ def watch(
 ) -> Finished:
     """Runs to the end as long as `progress()` grows at least every `idle_s` seconds."""
     program = command[0]
-    if shutil.which(program) is None:
-        raise WvvError(f"{program}: not found; install it with: {install_line(program)}")
-    _LOG.debug("%s%s", f"cd {cwd} && " if cwd else "", shlex.join(command))
+    _announce(command, cwd)
     # A group of its own, so that all of it can be ended, and Ctrl-C reaches us first.
     with subprocess.Popen(
         command,
@@ -100,6 +115,43 @@ def watch(
         finally:
             _end(process)
     return Finished(tuple(command), process.returncode, stdout, stderr)
+
+
+@contextlib.contextmanager
+def background(command: Sequence[str], *, pass_fds: Sequence[int] = ()) -> Iterator[Callable[[], str | None]]:
+    """Runs beside the block and is killed at its end; the value says what it wrote on stderr where it ended by itself,
+    and None where it still runs.
+    """
+    _announce(command, None)
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            text=True,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+
+        def last_words() -> str | None:
+            try:
+                process.wait(_LAST_S)  # its lines close a moment before it is gone
+            except subprocess.TimeoutExpired:
+                return None
+            said.seek(0)
+            return said.read().strip()
+
+        try:
+            yield last_words
+        finally:
+            _end(process)
+
+
+def _announce(command: Sequence[str], cwd: Path | None) -> None:
+    if shutil.which(command[0]) is None:
+        raise WvvError(f"{command[0]}: not found; install it with: {install_line(command[0])}")
+    _LOG.debug("%s%s", f"cd {cwd} && " if cwd else "", shlex.join(command))
 
 
 def _follow(

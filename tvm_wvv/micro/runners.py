@@ -8,19 +8,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from tvm_wvv.errors import WvvError
 from tvm_wvv.frontends.model import TensorInfo
 from tvm_wvv.micro.board import Board
 from tvm_wvv.micro.exchange import FirmwareRun
+from tvm_wvv.micro.host import run_host
 from tvm_wvv.micro.metadata import tensor_bytes
 from tvm_wvv.micro.progress import Progress, silent
 from tvm_wvv.micro.qemu import run_firmware
+from tvm_wvv.micro.serial_client import Inference, SerialClient
+from tvm_wvv.micro.serial_port import Port
 
 if TYPE_CHECKING:
     from tvm_wvv.micro.in_process import InProcess
@@ -73,6 +77,58 @@ class OnBoard:
 
 
 @dataclass(frozen=True)
+class OnSerial:
+    """Firmware that answers on a serial line: a real board's, or that of one machine in QEMU."""
+
+    board: Board
+    firmware: str  # the id of the firmware that must be there
+    remedy: Callable[[], str]  # what to do where another one is
+    line: Callable[[], AbstractContextManager[Port]]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+
+    def run(self, inputs: Arrays, progress: Progress = silent) -> Arrays:
+        """Outputs of all inferences."""
+        with self._client() as client:
+            data = (done.outputs for done in self._inferences(client, inputs, progress))
+            return separate(b"".join(data), self.outputs)
+
+    def time(self, inputs: Arrays) -> SerialFigures:
+        """What the device says of the first inference."""
+        with self._client() as client:
+            (done,) = self._inferences(client, tuple(array[:1] for array in inputs), silent)
+            return SerialFigures(done.ticks, client.info().clock, client.stack_bytes())
+
+    def _inferences(self, client: SerialClient, inputs: Arrays, progress: Progress) -> Iterator[Inference]:
+        data, count = interleaved(inputs), len(inputs[0])
+        size = len(data) // count
+        for index in range(count):
+            yield client.run(data[index * size : (index + 1) * size], _bytes(self.outputs))
+            progress(f"run on {self.board.name}", index + 1, count)
+
+    @contextmanager
+    def _client(self) -> Iterator[SerialClient]:
+        with self.line() as port:
+            client = SerialClient(port, self.board.name, infer_s=self.board.run.timeout_s)
+            found = client.info().firmware
+            if found != self.firmware:
+                raise WvvError(
+                    f"{self.board.name}: the device at {port.name} holds firmware {found}, need {self.firmware}; "
+                    f"{self.remedy()}"
+                )
+            yield client
+
+
+@dataclass(frozen=True)
+class SerialFigures:
+    """`ticks` of one inference by `clock`, and the most stack in use; None where the device cannot tell."""
+
+    ticks: int | None
+    clock: str
+    stack_bytes: int | None
+
+
+@dataclass(frozen=True)
 class OnHost:
     """TVM's LLVM code, run in this process."""
 
@@ -87,6 +143,25 @@ class OnHost:
             rows.append(self.network.run(tuple(array[index] for array in inputs)))
             progress("run on x86", index + 1, len(inputs[0]))
         return tuple(np.stack(column) for column in zip(*rows, strict=True))
+
+
+@dataclass(frozen=True)
+class OnProgram:
+    """A program of this host that follows deploy/runtime/main.c, such as a project of the template `library` builds."""
+
+    program: Path
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+
+    def run(self, inputs: Arrays, progress: Progress = silent) -> Arrays:
+        """Outputs of all inferences."""
+        count = len(inputs[0])
+
+        def on_progress(done: int) -> None:
+            progress(f"run {self.program.name}", done, count)
+
+        done = run_host(self.program, interleaved(inputs), _bytes(self.outputs), on_progress=on_progress)
+        return separate(done.outputs, self.outputs)
 
 
 @dataclass(frozen=True)
@@ -114,17 +189,17 @@ def _bytes(infos: Sequence[TensorInfo]) -> int:
 
 
 def _first(inputs: Arrays) -> bytes:
-    return _interleaved(tuple(array[:1] for array in inputs))
+    return interleaved(tuple(array[:1] for array in inputs))
 
 
-def _interleaved(arrays: Arrays) -> bytes:
+def interleaved(arrays: Arrays) -> bytes:
     """Inference after inference, each with its tensors in order, as deploy/runtime/main.c reads and writes them."""
     rows = [np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8) for array in arrays]
     return np.concatenate(rows, axis=1).tobytes()
 
 
-def _separate(data: bytes, infos: Sequence[TensorInfo]) -> Arrays:
-    """The way back from `_interleaved`."""
+def separate(data: bytes, infos: Sequence[TensorInfo]) -> Arrays:
+    """The way back from `interleaved`."""
     rows = np.frombuffer(data, np.uint8).reshape(-1, _bytes(infos))
     cuts = np.cumsum([_bytes([info]) for info in infos])[:-1]
     columns = np.split(rows, cuts, axis=1)
@@ -155,9 +230,9 @@ def _side_by_side(
                 done[number] = finished
                 progress(what, sum(done), count)
 
-            return start(_interleaved(tuple(array[parts[number]] for array in inputs)), on_progress)
+            return start(interleaved(tuple(array[parts[number]] for array in inputs)), on_progress)
 
-        return _separate(b"".join(pool.map(run_part, range(len(parts)))), outputs)
+        return separate(b"".join(pool.map(run_part, range(len(parts)))), outputs)
 
 
 @contextmanager

@@ -14,11 +14,12 @@ from tvm_wvv.frontends import tflite
 from tvm_wvv.micro import archive
 from tvm_wvv.micro.board import X86, Board, load_board
 from tvm_wvv.micro.cmsis_nn import library_for
-from tvm_wvv.micro.firmware_cache import firmware
 from tvm_wvv.micro.fit import check_fit
+from tvm_wvv.micro.flash_limit import check_limit, weight_room
+from tvm_wvv.micro.link import IN_QEMU, Link, board_runner, check_link
 from tvm_wvv.micro.network import Network, compiled, of_archive, with_whole_names
 from tvm_wvv.micro.progress import Progress, silent
-from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, Runner
+from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, OnSerial, Runner
 from tvm_wvv.passes import pipeline
 from tvm_wvv.passes.options import Options, Target
 
@@ -49,11 +50,26 @@ class Session:
                     f"name that board, or the .tflite"
                 )
             return network
-        target: Target = board.target if board else "cortex_m"
-        return compiled(self.path, self.options, self.progress, target, library_for(self.options, board))
+        network = self._compiled(board, self.fitted(board).options)
+        check_limit(network, self.options.flash_bytes)
+        return network
 
-    def runner(self, board_name: str) -> Runner:
-        """What runs it on a board, on `x86` or on the `reference` kernels."""
+    def fitted(self, board: Board | None) -> Session:
+        """The same, with `auto` held to the board's flash where the fastest forms of all layers overfill it."""
+        if self.is_archive or board is None or self.options.winograd != "auto" or self.options.flash_bytes is not None:
+            return self
+        room = weight_room(board)
+        if self._compiled(board, self.options).emitted.weight_bytes <= room:
+            return self
+        return replace(self, options=replace(self.options, flash_bytes=room))
+
+    def _compiled(self, board: Board | None, options: Options) -> Network:
+        target: Target = board.target if board else "cortex_m"
+        return compiled(self.path, options, self.progress, target, library_for(options, board))
+
+    def runner(self, board_name: str, link: Link = IN_QEMU) -> Runner:
+        """What runs it on a board, reached by `link`, on `x86` or on the `reference` kernels."""
+        check_link(link, None if board_name in (X86, REFERENCE) else load_board(board_name))
         if board_name == REFERENCE:
             runner = self.reference()
             if runner is None:
@@ -61,7 +77,7 @@ class Session:
             return runner
         if board_name == X86:
             return self._on_host()
-        return self._on_board(load_board(board_name))
+        return self._on_board(load_board(board_name), link)
 
     def reference(self) -> OnReference | None:
         """The reference kernels on the same model; None for an archive that was written without it."""
@@ -73,13 +89,13 @@ class Session:
         model = tflite.from_bytes(source, "model", str(self.path))
         return OnReference(Golden(source), model.inputs, model.outputs)
 
-    def _on_board(self, board: Board) -> OnBoard:
+    def _on_board(self, board: Board, link: Link) -> OnBoard | OnSerial:
         network = self.network(board)
         check_fit(network, board)
         self.progress("build firmware", 0, 1)
-        elf = firmware(network.files, board, profile=False)
+        runner = board_runner(network, board, link)
         self.progress("build firmware", 1, 1)
-        return OnBoard(board, elf, network.inputs, network.outputs)
+        return runner
 
     def _on_host(self) -> OnHost:
         """TVM's LLVM back end on the model lowered for this host, or on the module that an archive holds."""

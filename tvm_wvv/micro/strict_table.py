@@ -62,10 +62,11 @@ class StrictTable:
     def table(self, key: str) -> StrictTable:
         return StrictTable(self._file, f"{self._path}{key}.", self._take(key, dict, "a table"))
 
-    def finish(self) -> None:
+    def finish(self, known: Sequence[str] = ()) -> None:
+        """Refuse what nobody asked for; `known` names keys that may be there and were not asked for."""
         for key in self._values:
             if key not in self._read:
-                self.fail(key, f"unknown key (known here: {', '.join(sorted(self._read))})")
+                self.fail(key, f"unknown key (known here: {', '.join(sorted({*self._read, *known}))})")
 
     def _take(self, key: str, kind: type, words: str) -> Any:
         if key not in self._values:

@@ -12,9 +12,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from tvm_wvv.errors import WvvError
-from tvm_wvv.micro.board import Board, Cpu, Timer
+from tvm_wvv.micro.board import Board
 from tvm_wvv.micro.process import CommandError, check, install_line
 from tvm_wvv.resources import deploy_dir
 
@@ -23,10 +24,21 @@ HOST_CC = "cc"
 THIRD_PARTY = "third_party"
 """The folder of generated files that a library's own sources lie in."""
 _JOBS = 2
-_FIRMWARE = ("main.c", "measure.c", "text.c", "semihosting.c", "startup_core.c", "fault.c")
+Console = Literal["semihosting", "serial"]
+"""How firmware reaches its host: files through a debugger or QEMU, or commands over a UART."""
+_EVERYWHERE = ("text.c", "stack.c", "startup_core.c", "fault.c")
+_SEMIHOSTING = ("main.c", "measure.c", "semihosting.c")
+SERIAL_PROTOCOL = ("serial_protocol.c", "serial_text.c", "serial_db.c", "serial_infer.c", "serial_bytes.c")
+"""The part of the serial firmware that any C compiler takes; it needs no board."""
+SERIAL_HEADERS = (
+    *("serial_commands.h", "serial_text.h"),
+    *("include/wvv_serial_protocol.h", "include/wvv_serial_model.h", "include/wvv_model.h"),
+)
+"""What SERIAL_PROTOCOL includes."""
+_SERIAL = (*SERIAL_PROTOCOL, "serial_main.c", "serial_io.c")
 _HOST = ("main.c", "host_io.c")
 _SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
-_C = (
+C_FLAGS = (
     "-std=c11",
     *("-Wall", "-Wextra", "-Werror"),
     *("-ffunction-sections", "-fdata-sections"),
@@ -39,64 +51,115 @@ _C = (
 )
 
 # What CMSIS-NN's own CMakeLists.txt compiles it with; its warnings are not ours to mend.
-_FOREIGN_C = ("-std=gnu11", "-Ofast", "-w", "-ffunction-sections", "-fdata-sections")
+FOREIGN_C_FLAGS = ("-std=gnu11", "-Ofast", "-w", "-ffunction-sections", "-fdata-sections")
+
+LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--fatal-warnings")
 
 
 def compile_commands(
-    board: Board, sources: Sequence[Path], build_dir: Path, *, optimize: str = "-O3", profile: bool = False
+    board: Board,
+    sources: Sequence[Path],
+    build_dir: Path,
+    *,
+    optimize: str = "-O3",
+    profile: bool = False,
+    call_graph: bool = False,
 ) -> list[list[str]]:
-    """One command a source, in order; the object's path is the last argument."""
-    timer = _timer_facts(board.cpu, board.timer) if board.timer else []
-    marks = ["-DWVV_PROFILE"] if profile else []
+    """One command a source, in order; the object's path is the last argument.
+
+    With `call_graph` the compiler writes a `.ci` file beside each object; the object is the same.
+    """
+    marks = [*(["-DWVV_PROFILE"] if profile else []), *(["-fcallgraph-info=su"] if call_graph else [])]
     library = build_dir / "src" / THIRD_PARTY
     includes = [f"-isystem{folder}" for folder in sorted(library.glob("**/Include"))]
-    start = [GCC, *board.cpu.flags, optimize, *_C, *timer, *marks, *_places(build_dir), *includes]
-    foreign = [GCC, *board.cpu.flags, *_FOREIGN_C, *_places(build_dir), *includes]
+    start = [GCC, *board.cpu.flags, optimize, *C_FLAGS, *board_facts(board), *marks, *_places(build_dir), *includes]
+    foreign = [GCC, *board.cpu.flags, *FOREIGN_C_FLAGS, *_places(build_dir), *includes]
     places = [(source, source.is_relative_to(library), _object(source, build_dir)) for source in sources]
     return [[*(foreign if theirs else start), "-c", str(source), "-o", str(made)] for source, theirs, made in places]
 
 
-def _timer_facts(cpu: Cpu, timer: Timer) -> list[str]:
-    facts = [f"-DWVV_TIMER_BASE={timer.base:#x}u", f"-DWVV_TIMER_HZ={timer.clock_hz}u"]
-    return [*facts, f"-DWVV_CPU_HZ={cpu.clock_hz}u"]
+def board_facts(board: Board) -> list[str]:
+    """What the runtime's drivers take from board.toml, as macros."""
+    facts = [f"-DWVV_CPU_HZ={board.cpu.clock_hz}u"] if timer_kind(board) != "none" else []
+    if timer_kind(board) == "dwt":
+        facts += [f"-DWVV_TIMER_HZ={board.cpu.clock_hz}u"]
+    elif board.timer:
+        facts += [f"-DWVV_TIMER_BASE={board.timer.base:#x}u", f"-DWVV_TIMER_HZ={board.timer.clock_hz}u"]
+    if board.uart:
+        facts += [f"-DWVV_UART_BASE={board.uart.base:#x}u", f"-DWVV_UART_HZ={board.uart.clock_hz}u"]
+        facts += [f"-DWVV_UART_BAUD={board.uart.baud}u"]
+    return facts
+
+
+def timer_kind(board: Board) -> str:
+    """Which `timer_*.c` measures time and counts: the core's cycle counter where the board really has one."""
+    if board.run.timing == "dwt":
+        return "dwt"
+    return board.timer.kind if board.timer else "none"
+
+
+def consoles(board: Board) -> tuple[Console, ...]:
+    """The ways in which a board's firmware can reach its host."""
+    return ("semihosting", "serial") if board.uart else ("semihosting",)
+
+
+def runtime_sources(board: Board, console: Console = "semihosting") -> tuple[str, ...]:
+    """Files of deploy/runtime that a board's firmware is made of, in the order in which they are linked."""
+    shared = (*_EVERYWHERE, f"timer_{timer_kind(board)}.c")
+    if console == "semihosting":
+        return (*_SEMIHOSTING, *shared)
+    if board.uart is None:
+        raise WvvError(f"{board.name}: its board.toml has no table [uart], which firmware on a serial line needs")
+    return (*_SERIAL, *shared, f"uart_{board.uart.kind}.c")
 
 
 def link_command(board: Board, objects: Sequence[Path], build_dir: Path, elf: Path) -> list[str]:
     """No start files and no system calls: a heap or a file of newlib would be an undefined reference."""
     # The board's own folder and deploy/runtime are searched for INCLUDE, after build_dir, where memory.ld is.
     folders = [f"-L{folder}" for folder in (build_dir, deploy_dir() / "runtime")]
-    options = ["-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--fatal-warnings"]
     script = ["-T", str(board.folder / "link.ld")]
-    return [GCC, *board.cpu.flags, *options, *folders, *script, *map(str, objects), "-o", str(elf)]
+    return [GCC, *board.cpu.flags, *LINK_FLAGS, *folders, *script, *map(str, objects), "-o", str(elf)]
 
 
 def memory_script(board: Board) -> str:
     """The board's memory table in the linker's language, as `INCLUDE memory.ld` of its link.ld needs it."""
     rows = [f"  {r.name} : ORIGIN = {r.origin:#010x}, LENGTH = {r.length:#x}" for r in board.memory]
-    return "\n".join(["MEMORY", "{", *rows, "}", f"wvv_stack_bytes = {board.stack_bytes:#x};", ""])
+    places = {"wvv_arena": board.placement.arena, "wvv_weights": board.placement.weights}
+    aliases = [f'REGION_ALIAS("{alias}", {region})' for alias, region in places.items()]
+    return "\n".join(["MEMORY", "{", *rows, "}", *aliases, f"wvv_stack_bytes = {board.stack_bytes:#x};", ""])
 
 
 def build_firmware(
-    files: Mapping[str, str], board: Board, build_dir: Path, *, profile: bool = False, optimize: str = "-O3"
+    files: Mapping[str, str],
+    board: Board,
+    build_dir: Path,
+    *,
+    profile: bool = False,
+    optimize: str = "-O3",
+    console: Console = "semihosting",
+    call_graph: bool = False,
 ) -> Path:
     """The ELF of a model's firmware; with `profile` it counts the instructions of each layer.
+
+    For the serial console `files` are those of `serial_model.with_serial`.
 
     `build_dir` is ours alone: its `src` and `obj` are emptied first.
     """
     build_dir = build_dir.resolve()
     elf = _fresh(build_dir, "firmware.elf")
-    timer = f"timer_{board.timer.kind if board.timer else 'none'}.c"
-    runtime = [deploy_dir() / "runtime" / name for name in (*_FIRMWARE, timer)]
+    runtime = [deploy_dir() / "runtime" / name for name in runtime_sources(board, console)]
     sources = [*_write(files, build_dir), *runtime, board.folder / "startup.c"]
     (build_dir / "memory.ld").write_text(memory_script(board), encoding="ascii")
-    _check_all(compile_commands(board, sources, build_dir, optimize=optimize, profile=profile))
+    _check_all(
+        compile_commands(board, sources, build_dir, optimize=optimize, profile=profile, call_graph=call_graph)
+    )
     _link(link_command(board, [_object(source, build_dir) for source in sources], build_dir, elf), board, build_dir)
     return elf
 
 
 def host_compile_commands(sources: Sequence[Path], build_dir: Path, *, sanitize: bool) -> list[list[str]]:
     """The host twin of `compile_commands`; at -O1 a sanitizer sees more and compiles sooner."""
-    start = [HOST_CC, *(("-O1", "-g", *_SANITIZERS) if sanitize else ("-O2",)), *_C, *_places(build_dir)]
+    start = [HOST_CC, *(("-O1", "-g", *_SANITIZERS) if sanitize else ("-O2",)), *C_FLAGS, *_places(build_dir)]
     return [[*start, "-c", str(source), "-o", str(_object(source, build_dir))] for source in sources]
 
 

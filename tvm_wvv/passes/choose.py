@@ -44,12 +44,14 @@ class Choice:
     """`variant` computes the site; `multiplications` are of one run, whole tiles counted.
 
     `ranges` prove that nothing rounds before the end; what rounds in between has its proved `integers` instead.
+    `reason` says why a faster form was given up, where one was.
     """
 
     variant: Variant
     multiplications: int
     ranges: StageRanges | None = None
     integers: WinogradIntegers | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,22 @@ def _cheapest(site: ConvSite, target: str, direct: Direct) -> Choice | Refusal:
         refusals.append(decision)
     # The first reason is that of the algorithm which would have been best.
     return refusals[0]
+
+
+@dataclass(frozen=True)
+class ExactForms:
+    """Estimated instructions of a site: by the direct kernel, and by each exact algorithm that is possible."""
+
+    direct: float
+    winograd: tuple[tuple[Choice, float], ...]
+
+
+def exact_forms(site: ConvSite, target: str, direct: Direct) -> ExactForms:
+    """Everything that `auto` may take."""
+    variants = [Variant(one, "exact") for name, one in ALGORITHMS.items() if "exact" in ARITHMETICS[name]]
+    choices = [one for one in (prove(site, variant) for variant in variants) if isinstance(one, Choice)]
+    costs = [float(_estimates(target).winograd_instructions(site, one.variant.algorithm)) for one in choices]
+    return ExactForms(_direct(site, target, direct), tuple(zip(choices, costs, strict=True)))
 
 
 def _cost(site: ConvSite, algorithm: Algorithm, target: str) -> float:

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tvm_wvv.kernels import winograd, winograd_dsp
+from tvm_wvv.kernels import winograd, winograd_dsp, winograd_dsp_int8
 from tvm_wvv.kernels.direct_dsp import direct_kernel
 from tvm_wvv.kernels.kernel import Kernel
-from tvm_wvv.passes.stage_kernels import is_exact
+from tvm_wvv.passes.stage_kernels import is_exact, parts_of
 from tvm_wvv.passes.stages import STAGES, InputTransform, Stage, WinogradRequantize
 from tvm_wvv.quant.operators import Conv2d, Window
 from tvm_wvv.transforms.catalog import variant
@@ -29,6 +29,8 @@ def dsp_kernel(
 ) -> Kernel | None:
     """The kernel of one operator, or of the stages of one Winograd layer."""
     if isinstance(nodes[0], STAGES):
+        if len(nodes) > 1 and not is_exact(constants):
+            return quantized_winograd(nodes, shapes[0][0], constants)
         return exact_winograd(winograd_dsp, nodes, shapes[0][0], constants)
     return direct_kernel(nodes[0], shapes[0], constants[0])
 
@@ -50,3 +52,15 @@ def exact_winograd(
         return None
     kernel: Kernel = maker.winograd_conv2d(chosen.algorithm, window, first.zero_point, x_shape, u, stage)
     return kernel
+
+
+def quantized_winograd(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[Constants]) -> Kernel | None:
+    """The layer that rounds in between, if all of it is in 8 bits."""
+    first = stages[0]
+    if not isinstance(first, InputTransform):
+        return None
+    chosen, parts = variant(first.algorithm), parts_of(stages, constants)
+    if not winograd_dsp_int8.fits(chosen.algorithm, parts):
+        return None
+    window = Window(padding=first.padding)
+    return winograd_dsp_int8.winograd_conv2d(chosen.algorithm, window, first.zero_point, x_shape, parts)

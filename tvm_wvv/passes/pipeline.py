@@ -12,14 +12,15 @@ from tvm_wvv.passes import integer_ops
 from tvm_wvv.passes.choose import Choice, Refusal, choose
 from tvm_wvv.passes.conv_site import ConvSite
 from tvm_wvv.passes.expose_layers import ExposeLayers
+from tvm_wvv.passes.flash_budget import within_flash
 from tvm_wvv.passes.fuse_qdq import FuseQdq
 from tvm_wvv.passes.lower import LowerIntegerOps
 from tvm_wvv.passes.lowered import LayerReport, Lowered
 from tvm_wvv.passes.offload import Library, offload
 from tvm_wvv.passes.options import Options, Target
 from tvm_wvv.passes.report_layers import constant_bytes, report_layers
-from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
-from tvm_wvv.passes.spec import layer_recipe, own_recipe, parse_layer_specs, parse_spec
+from tvm_wvv.passes.rewrite_winograd import Decisions, RewriteWinograd
+from tvm_wvv.passes.spec import Mode, layer_recipe, own_recipe, parse_layer_specs, parse_spec
 from tvm_wvv.quant.operators import Affine, Conv2d, Dequantize
 from tvm_wvv.quant.recipe import LayerRecipe, check_recipe, parse_recipe
 from tvm_wvv.schedules import x86
@@ -28,7 +29,25 @@ from tvm_wvv.schedules import x86
 def lower(model: QuantModel, options: Options, target: Target, library: Library | None = None) -> Lowered:
     """Kernel calls for `target`, and a report of each layer; `library` computes the direct layers that it can."""
     integer = _run([FuseQdq()], model.module)
+
+    def lowered(decisions: Decisions) -> Lowered:
+        return _lowered(model, integer, decisions, options, target, library)
+
     decisions = decide(integer, options, model.sha256, target)
+    if options.flash_bytes is None:
+        return lowered(decisions)
+    free = _free_layers(integer, options, decisions, model.sha256)
+    return within_flash(options.flash_bytes, decisions, free, target, options.direct, lowered)
+
+
+def _lowered(
+    model: QuantModel,
+    integer: IRModule,
+    decisions: Decisions,
+    options: Options,
+    target: Target,
+    library: Library | None,
+) -> Lowered:
     exposed = [ExposeLayers(options.alone)] if options.every_layer else []
     staged = _run([*exposed, RewriteWinograd(decisions)], integer)
     offloaded = {} if library is None else offload(staged, library)
@@ -69,6 +88,17 @@ def decide(
         if decision is not None:
             decisions[name] = decision
     return decisions
+
+
+def _free_layers(
+    integer: IRModule, options: Options, decisions: Decisions, model_sha256: str
+) -> Mapping[str, ConvSite]:
+    """The convolutions whose form nobody asked for: by Winograd under `auto`, and in no recipe."""
+    if parse_spec(options.winograd) is not Mode.AUTO:
+        return {}
+    sites = {name: site_of(call) for name, call in convolutions(integer).items()}
+    asked = {*parse_layer_specs(options.layers, tuple(sites)), *_recipe(options, model_sha256, sites)}
+    return {name: site for name, site in sites.items() if name not in asked and isinstance(decisions[name], Choice)}
 
 
 def _recipe(options: Options, model_sha256: str, sites: Mapping[str, ConvSite]) -> Mapping[str, LayerRecipe]:

@@ -62,7 +62,7 @@ def _report(
     algorithm, reason, multiplications = "direct", None, work
     match decisions.get(name):
         case Choice() as choice:
-            algorithm, multiplications = str(choice.variant), choice.multiplications
+            algorithm, multiplications, reason = str(choice.variant), choice.multiplications, choice.reason
         case Refusal() as refusal:
             reason = refusal.reason
     library, offloaded = backends.get(name, (OWN, None))

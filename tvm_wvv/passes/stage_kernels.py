@@ -59,7 +59,7 @@ def merged_kernel(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[C
     op, chosen = _convolution(last, Window(padding=first.padding)), variant(first.algorithm)
     if is_exact(constants):
         return winograd.winograd_conv2d(op, chosen.algorithm, x_shape, constants[1][0], constants[-1][0])
-    return winograd_quantized.winograd_conv2d(op, chosen.algorithm, x_shape, _parts(stages, constants))
+    return winograd_quantized.winograd_conv2d(op, chosen.algorithm, x_shape, parts_of(stages, constants))
 
 
 def _quantized_kernel(stage: Stage, shape: Shape, dtype: str, constants: Constants) -> Kernel:
@@ -90,8 +90,8 @@ def _output_stage(stage: WinogradRequantize, bias: np.ndarray, *multipliers: np.
     return OutputStage(bias, own, stage.output.zero_point, stage.clamp, stage.bound)
 
 
-def _parts(stages: Sequence[Stage], constants: Sequence[Constants]) -> Parts:
-    """What the merged kernel of a layer that rounds in between is made of."""
+def parts_of(stages: Sequence[Stage], constants: Sequence[Constants]) -> Parts:
+    """What the kernel of a whole layer that rounds in between is made of."""
     found: dict[str, Any] = {}
     for stage, own in zip(stages, constants, strict=True):
         match stage:

@@ -7,6 +7,9 @@ What shares a scale: V has one for all taps (`tensor`) or one for each tap. U ha
 and M at least a factor for each: M[t, o] has scale a[t] b[o], with one a for all taps or one for each. Such a factor
 costs nothing, as multipliers behind the products are per tap and channel anyway, and those of the output per channel.
 Under `tap_channel` every M[t, o] has a scale of its own.
+
+One scale of V or M for all taps means one for rows of B and columns of A that powers of two have balanced: data and
+layer do not count in them (`Algorithm.constant_axes`). A tap's own scale is the shared one times its power.
 """
 
 from __future__ import annotations
@@ -88,29 +91,28 @@ def unclipped(layer: ExactLayer, wish: Wish) -> Taps:
         v = np.where(_leans(low, high), (np.maximum(high, 0) - np.minimum(low, 0)) / (HIGH - LOW), v)
     u, m = (np.abs(one).max(axis=axis) / HIGH for one, axis in ((layer.u, 2), (layer.m, 1)))
     if shared:
-        v, u = np.full_like(v, v.max()), np.broadcast_to(u.max(axis=0), u.shape)
+        v, u = layer.balance * (v / layer.balance).max(), np.broadcast_to(u.max(axis=0), u.shape)
     if wish.granularity != "tap_channel":
-        m = _factored(m, shared, wish)
+        m = _factored(m, layer.balance if shared else None, wish)
     taps = [TapScales(float(v[t]), 0, u[t], m[t]) for t in range(len(v))]
     return [_within(layer, t, tap, wish) for t, tap in enumerate(taps)]
 
 
-def _factored(greatest: Floats, shared: bool, wish: Wish) -> Floats:
-    """a[t] b[o], nowhere below `greatest` [t, o]; a is the same for all taps where it is shared."""
-    of_taps = np.maximum(greatest.max(axis=1, keepdims=True), 1)
-    if shared:
-        of_taps = np.ones_like(of_taps)
+def _factored(greatest: Floats, balance: Floats | None, wish: Wish) -> Floats:
+    """a[t] b[o], nowhere below `greatest` [t, o]; a is `balance` [t] where there is one."""
+    of_taps = np.maximum(greatest.max(axis=1, keepdims=True), 1) if balance is None else balance[:, None]
     of_outputs = _power((greatest / of_taps).max(axis=0), wish)
     # A dead channel takes any factor.
     of_outputs[of_outputs == 0] = 1
-    if not shared:
+    if balance is None:
         of_taps = _power((greatest / of_outputs).max(axis=1, keepdims=True), wish)
     return of_taps * of_outputs
 
 
 def _within(layer: ExactLayer, t: int, tap: TapScales, wish: Wish) -> TapScales:
     """The tap with no scale below the step in which its values come, and its zero point; powers of two if wished."""
-    v, u = max(1.0, float(_power(np.array(tap.v), wish))), np.maximum(1, _power(tap.u, wish))
+    least = float(layer.balance[t]) if wish.granularity == "tensor" else 1.0
+    v, u = max(least, float(_power(np.array(tap.v), wish))), np.maximum(1, _power(tap.u, wish))
     m = np.maximum(v * u, _power(tap.m, wish)).astype(np.float32)
     return TapScales(v, _zero_point(layer, t, v) if wish.zero_points else 0, u.astype(np.float32), m)
 

@@ -31,7 +31,8 @@ LOW, HIGH = -(1 << (BITS - 1)), (1 << (BITS - 1)) - 1
 @dataclass(frozen=True, eq=False)
 class ExactLayer:
     """Exact V [t, tile, c], U [t, o, c] and M [t, tile, o]; `matrix` is A [output cell, t], and `weight` [output cell,
-    tile, o] is what a squared error counts there.
+    tile, o] is what a squared error counts there. `balance` [t], powers of two, is what scales of V and of M are to one
+    another where taps share them.
     """
 
     matrix: Floats
@@ -39,6 +40,7 @@ class ExactLayer:
     u: Floats
     m: Floats
     weight: Floats
+    balance: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,8 @@ def exact_layer(
     low, high = (end - op.output.zero_point for end in op.clamp)
     counts = (outputs >= low - 0.5) & (outputs <= high + 0.5) & sample.inside.T[:, :, None]
     weight = np.where(counts, np.square(step / algorithm.scale), 0).astype(np.float32)
-    return ExactLayer(matrix, v, u.astype(np.float32), m, weight)
+    balance = np.exp2(np.array(algorithm.constant_axes, np.float32))
+    return ExactLayer(matrix, v, u.astype(np.float32), m, weight, balance)
 
 
 def products(layer: ExactLayer, t: int, tap: TapScales) -> Floats:

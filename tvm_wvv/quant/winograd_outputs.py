@@ -60,8 +60,8 @@ def wide_output(algorithm: Algorithm, reached: FloatArray, step: FloatArray, bia
 def narrow_output(algorithm: Algorithm, m: StageQuantizer, bias: FloatArray) -> OutputScale:
     """For M of few bits: whole factors bring its scales onto a common one, as fine as int32 and 15 bits allow.
 
-    Equal scales need no factors, and powers of two get powers of two. Where the scales are a number for each tap times
-    one for each output, all outputs share their factors.
+    Equal scales need no factors, powers of two times a number for each output get powers of two. Where the scales are a
+    number for each tap times one for each output, all outputs share their factors.
     """
     try:
         m_scale = m.scales(algorithm.taps, len(bias))
@@ -71,18 +71,20 @@ def narrow_output(algorithm: Algorithm, m: StageQuantizer, bias: FloatArray) -> 
     most = (weights @ (m_scale * largest)).max(axis=0) + np.abs(bias)
     slack = largest * weights.sum(axis=1).max() / 2 + 1
     scale = np.maximum(m_scale.max(axis=0) / _MOST_FACTOR, most / (_MOST_SUM - slack))
-    outputs = m_scale.max(axis=0)
+    outputs, least = m_scale.max(axis=0), m_scale.min(axis=0)
     shared = np.allclose(m_scale / outputs, (m_scale / outputs)[:, :1], rtol=_SAME, atol=0)
     if shared:
         scale = outputs * (scale / outputs).max()
     if np.allclose(m_scale, outputs, rtol=_SAME, atol=0):
         scale = outputs
+    elif shared and (least >= scale).all() and _powers_of_two(m_scale / least):
+        scale = least
     elif m.power_of_two:
-        scale = np.maximum(m_scale.min(axis=0), 2.0 ** np.ceil(np.log2(scale)))
+        scale = np.maximum(least, 2.0 ** np.ceil(np.log2(scale)))
     factors = np.rint(m_scale / scale)
     if shared:
         factors = np.broadcast_to(factors[:, :1], factors.shape)
-    needed = np.minimum(_LEAST_TOP_FACTOR, m_scale.max(axis=0) / m_scale.min(axis=0))
+    needed = np.minimum(_LEAST_TOP_FACTOR, outputs / least)
     if (factors.max(axis=0) < needed).any():
         raise WvvError(
             f"bias up to {np.abs(bias).max():.3g} steps beside sums of products of {(m_scale * largest).max():.3g} "
@@ -92,6 +94,10 @@ def narrow_output(algorithm: Algorithm, m: StageQuantizer, bias: FloatArray) -> 
     bound = _fit((weights @ (factors * largest)).max(axis=0) + np.abs(rounded_bias))
     kept = factors[:, :1] if shared else factors
     return OutputScale(scale, m_scale, kept.astype(np.int32), rounded_bias.astype(np.int32), bound)
+
+
+def _powers_of_two(ratios: FloatArray) -> bool:
+    return np.allclose(ratios, np.exp2(np.rint(np.log2(ratios))), rtol=_SAME, atol=0)
 
 
 def _fit(bound: FloatArray) -> int:

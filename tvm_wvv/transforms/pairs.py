@@ -9,7 +9,7 @@ product of two axes therefore holds, for a point of each,
 
 Each number is a combination  sum over parts k of e[k] * x[k]  with e[k] in the field, and the same e leads back to the
 outputs: at of both axes applied to  Q[k] = trace(e[k] P), P being the number's product. Three real multiplications make
-a complex product.
+a complex product. There are several such forms; they are equally exact, but round unequally well on few bits.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class ThreeProducts:
 
 
 _ONE = ThreeProducts(((1,),), ((1,),), ((1,),))
+_PARTS_ALONG_ONE_AXIS = 2
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,17 @@ class RealProducts:
     gather: tuple[IntMatrix, IntMatrix]
 
 
-def three_products(field: Field) -> ThreeProducts:
-    """Where theta is purely imaginary, one addition less: c (a + b), a (d - c), b (c + norm d)."""
+def three_products(field: Field, along_one_axis: bool = False) -> ThreeProducts:
+    """Where theta is purely imaginary, one addition less: c (a + b), a (d - c), b (c + norm d).
+
+    Of a number that is complex `along_one_axis` only: d (a - norm b), a (c - d), b (c + norm d). The product that both
+    results share then rounds less. Of the weights (w0, w1, w2) at i, c is w0 - w2 and d is w1 alone; of an image, which
+    is smooth, a and b are differences that resemble each other, and their difference is smaller than their sum.
+    """
     inputs = ((1, 1), (1, 0), (0, 1))
+    if field.trace == 0 and along_one_axis:
+        inputs = ((1, -field.norm), *inputs[1:])
+        return ThreeProducts(inputs, ((0, 1), (1, -1), (1, field.norm)), ((1, 1, 0), (1, 0, 1)))
     if field.trace == 0:
         return ThreeProducts(inputs, ((1, 0), (-1, 1), (1, field.norm)), ((1, 0, -1), (1, 1, 0)))
     # (a + b)(c + d), a c, b d; theta^2 brings b d back as -norm + trace * theta.
@@ -63,7 +72,7 @@ def real_products(rows: Filter, columns: Filter) -> RealProducts:
     """Of all numbers of `rows` (x) `columns`, the real ones first."""
     values = sorted(_values(rows, columns), key=lambda value: value.field is not None)
     size = len(rows.bt) * len(columns.bt)
-    products = [_ONE if value.field is None else three_products(value.field) for value in values]
+    products = [value.products for value in values]
     numbers = integers([row for value in values for row in _coordinates(value, size)])
     traces = integers(tuple(zip(*(row for value in values for row in _traces(value, size)), strict=True)))
     return RealProducts(
@@ -79,6 +88,11 @@ class _Value:
 
     field: Field | None
     e: dict[int, Scalar]
+
+    @property
+    def products(self) -> ThreeProducts:
+        """How its product with another of its kind is made."""
+        return _ONE if self.field is None else three_products(self.field, len(self.e) == _PARTS_ALONG_ONE_AXIS)
 
 
 def _values(rows: Filter, columns: Filter) -> Iterator[_Value]:

@@ -104,6 +104,19 @@ static inline int32_t wvv_smmlar(int32_t a, int32_t b, int32_t c) {
   return result;
 }
 
+/* c and the product of a with one number of the pair b, without its 16 lowest bits. */
+static inline int32_t wvv_smlawb(int32_t a, uint32_t b, int32_t c) {
+  int32_t result;
+  __asm__("smlawb %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+
+static inline int32_t wvv_smlawt(int32_t a, uint32_t b, int32_t c) {
+  int32_t result;
+  __asm__("smlawt %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+
 static inline int32_t wvv_ssat8(int32_t a) {
   int32_t result;
   __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(a) : "cc");
@@ -148,6 +161,12 @@ static inline int32_t wvv_smmlar(int32_t a, int32_t b, int32_t c) {
   return (int32_t)((uint32_t)c + (uint32_t)wvv_smmulr(a, b));
 }
 
+static inline int32_t wvv_smlaw(int32_t a, int32_t b, int32_t c) {
+  return (int32_t)((uint32_t)c + (uint32_t)(((int64_t)a * b) >> 16));
+}
+
+static inline int32_t wvv_smlawb(int32_t a, uint32_t b, int32_t c) { return wvv_smlaw(a, wvv_low(b), c); }
+static inline int32_t wvv_smlawt(int32_t a, uint32_t b, int32_t c) { return wvv_smlaw(a, wvv_high(b), c); }
 static inline int32_t wvv_ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }
 
 #endif

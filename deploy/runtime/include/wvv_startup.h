@@ -2,6 +2,7 @@
 #ifndef WVV_STARTUP_H
 #define WVV_STARTUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Set by sections.ld and memory.ld.  The stack is the lowest thing in RAM: running over its limit leaves RAM and
@@ -17,6 +18,9 @@ struct wvv_vectors {
 };
 
 _Noreturn void wvv_reset(void);
+
+/* Resets the device, in firmware on a serial line (serial_main.c). */
+_Noreturn void wvv_restart(void);
 void wvv_fault(void);
 
 /* The last of the 15, SysTick: a fault too, unless timer_systick.c is linked, which defines it. */
@@ -33,8 +37,18 @@ void wvv_tick(void);
 
 #define WVV_VECTOR_TABLE __attribute__((section(".vectors"), used)) const struct wvv_vectors wvv_vectors
 
-/* The board's own part of the start: floating point, clocks, caches.  Called before .data and .bss are set. */
+/* The board's own part of the start: floating point, clocks, caches, pins of the UART.  Called before .data and .bss are
+ * set, so it must use neither. */
 void wvv_board_init(void);
+
+#define WVV_REGISTER(address) (*(volatile uint32_t *)(address))
+
+/* Lets faults use this image's table where a boot loader ran before and may have left its own (VTOR, Armv7-M
+ * B3.2.5). */
+static inline void wvv_use_vectors(const struct wvv_vectors *vectors) {
+  WVV_REGISTER(0xe000ed08u) = (uint32_t)vectors;
+  __asm__ volatile("dsb\n\tisb" ::: "memory");
+}
 
 /* Full access to coprocessors 10 and 11 (CPACR, Armv7-M B3.2.20); before it any floating-point or MVE instruction
  * faults. */
@@ -81,5 +95,11 @@ static inline void wvv_protect_enable(void) {
 
 /* What is left of each stack word that was never used. */
 #define WVV_STACK_PAINT 0x5afe57acu
+
+/* The most bytes of stack that were ever in use. */
+uint32_t wvv_stack_used(void);
+
+/* Whether the stack ever reached its last word, which nothing should. */
+bool wvv_stack_overflowed(void);
 
 #endif

@@ -47,6 +47,23 @@ static inline const int8_t *column(int8_t *to, const struct wvv_place *at, const
   return to;
 }
 
+/* Windows that are pixels, one after the other. */
+static void pixels(const struct wvv_mve_gemm *job, const int8_t *x, int32_t channels, int32_t left, int32_t copied,
+                   int8_t *y, int8_t *last) {
+  for (; left > 1; left -= 2, x += 2 * channels, y += 2 * job->outputs) {
+    wvv_mve_gemm_pair(job, x, x + channels, y, y + job->outputs);
+  }
+  if (left != 0) {
+    wvv_mve_gemm_one(job, x, y);
+    x += channels;
+    y += job->outputs;
+  }
+  for (; copied > 0; --copied, x += channels, y += job->outputs) {
+    wvv_copy_bytes(last, x, channels);
+    wvv_mve_gemm_one(job, last, y);
+  }
+}
+
 void wvv_mve_conv2d(const int8_t *x, const int32_t *weights, const int32_t *layer, int8_t *y, int32_t *scratch) {
   const struct wvv_mve_layer *const whole = (const struct wvv_mve_layer *)layer;
   const struct wvv_layer *const l = &whole->window;
@@ -62,7 +79,11 @@ void wvv_mve_conv2d(const int8_t *x, const int32_t *weights, const int32_t *laye
       l->low,
       l->high,
   };
-  int32_t left = l->batch * l->out_height * l->out_width;
+  int32_t left = l->batch * l->out_height * l->out_width - whole->copied;
+  if (l->window_words == 0 && l->stride_h == 1 && l->stride_w == 1) {
+    pixels(&job, x, l->channels, left, whole->copied, y, first);
+    return;
+  }
   struct wvv_place at = wvv_first_place(x, l, &within);
   for (; left > 1; left -= 2, y += 2 * l->outputs) {
     const int8_t *const x0 = column(first, &at, l, &within);
@@ -73,5 +94,12 @@ void wvv_mve_conv2d(const int8_t *x, const int32_t *weights, const int32_t *laye
   }
   if (left != 0) {
     wvv_mve_gemm_one(&job, column(first, &at, l, &within), y);
+    wvv_advance(&at, l, &within);
+    y += l->outputs;
+  }
+  for (int32_t n = whole->copied; n > 0; --n, y += l->outputs) {
+    wvv_copy_bytes(first, at.image + at.offset, l->channels);
+    wvv_mve_gemm_one(&job, first, y);
+    wvv_advance(&at, l, &within);
   }
 }

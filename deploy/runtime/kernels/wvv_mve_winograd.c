@@ -1,56 +1,15 @@
 #include "wvv_mve_winograd.h"
 
-enum { TAPS = 36, SIZE = 4, LANES = 8, TOGETHER = 4 };
+#include "wvv_mve_winograd_walk.h"
 
-/* What a walk over tiles is at. */
-struct place {
-  int32_t n, row, column;
-};
+/* The scale of exact f4, 576, is no power of two: it has an end of its own. */
+#define F2(left) {4, 2, 16, 4, left, wvv_mve_f2_group, wvv_mve_f2_output}
+#define F4(output) {6, 4, 36, 36, 0, wvv_mve_f4_group, output}
+#define F4C(left) {6, 4, 46, 16, left, wvv_mve_f4c_group, wvv_mve_f4c_output}
 
-static inline struct place next(struct place at, int32_t rows, int32_t columns) {
-  if (++at.column == columns) {
-    at.column = 0;
-    if (++at.row == rows) {
-      at.row = 0;
-      ++at.n;
-    }
-  }
-  return at;
-}
-
-static inline void store(int32_t *m, const int32_t *stage, const struct wvv_mve_winograd *l, int8_t *y,
-                         struct place at, int32_t output) {
-  const int32_t row = at.row * SIZE, column = at.column * SIZE;
-  int8_t *const out = y + ((at.n * l->out_height + row) * l->out_width + column) * l->outputs + output;
-  wvv_mve_f4_output(m, stage, l, out, l->out_height - row, l->out_width - column, l->outputs - output);
-}
-
-void wvv_mve_winograd(const int8_t *x, const int32_t *u, const int32_t *stage, const int32_t *layer, int8_t *y,
-                      int32_t *scratch) {
-  const struct wvv_mve_winograd *const l = (const struct wvv_mve_winograd *)layer;
-  const int32_t vectors = (l->channels + LANES - 1) / LANES, step = vectors * LANES;
-  const int32_t rows = (l->out_height + SIZE - 1) / SIZE, columns = (l->out_width + SIZE - 1) / SIZE;
-  const int32_t image_bytes = l->height * l->width * l->channels;
-  int16_t *const v = (int16_t *)scratch;
-  int32_t *const m = scratch + TAPS * step;
-  struct place at = {0, 0, 0};
-  for (int32_t left = l->batch * rows * columns; left > 0; left -= 2) {
-    const struct place second = next(at, rows, columns);
-    const struct place both[2] = {at, second};
-    for (int32_t k = 0; k < 2 && k < left; ++k) {
-      wvv_mve_f4_input(x + both[k].n * image_bytes, l, both[k].row * SIZE - l->top, both[k].column * SIZE - l->left,
-                       v + k * TAPS * step, step, m);
-    }
-    const int16_t *weights = (const int16_t *)u;
-    const int32_t *stages = stage;
-    for (int32_t output = 0; output < l->outputs; output += TOGETHER, stages += 3 * TOGETHER) {
-      wvv_mve_product(v, v + (left > 1 ? TAPS * step : 0), weights, m, TAPS, vectors);
-      weights += TOGETHER * TAPS * step;
-      store(m, stages, l, y, at, output);
-      if (left > 1) {
-        store(m + TOGETHER, stages, l, y, second, output);
-      }
-    }
-    at = next(second, rows, columns);
-  }
-}
+WVV_MVE_DEFINE_EXACT(wvv_mve_winograd_f2, F2(-2))
+WVV_MVE_DEFINE_EXACT(wvv_mve_winograd_f4, F4(wvv_mve_f4_exact_output))
+WVV_MVE_DEFINE_EXACT(wvv_mve_winograd_f4c, F4C(-4))
+WVV_MVE_DEFINE_INT8(wvv_mve_winograd_f2_int8, F2(0))
+WVV_MVE_DEFINE_INT8(wvv_mve_winograd_f4_int8, F4(wvv_mve_f4_output))
+WVV_MVE_DEFINE_INT8(wvv_mve_winograd_f4c_int8, F4C(0))

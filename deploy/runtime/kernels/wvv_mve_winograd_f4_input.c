@@ -1,8 +1,8 @@
 /* Input transform of F(4x4, 3x3), eight channels at a time, modulo 2^16: every value of V fits. */
-#include "wvv_mve_bytes.h"
 #include "wvv_mve_winograd.h"
+#include "wvv_simd.h"
 
-enum { TILE = 6, LANES = 8, GROUP_WORDS = TILE * TILE * LANES / 2, PATCH_BYTES = TILE * TILE * LANES };
+enum { TILE = 6, LANES = 8 };
 
 /* One tile of eight channels. In one dimension, B with the rows of 1 and -1 negated:
  *   v0 = 4 d0 - 5 d2 + d4      v1 = -4 d1 - 4 d2 + d3 + d4     v2 = 4 d1 - 4 d2 - d3 + d4
@@ -36,8 +36,8 @@ enum { TILE = 6, LANES = 8, GROUP_WORDS = TILE * TILE * LANES / 2, PATCH_BYTES =
   "add r3, r3, r6\n\t"
 
 /* r0 image, r3 V, r5 and r8 scratch. */
-__attribute__((naked, aligned(4))) static void group(const int8_t *x, int32_t row_bytes, int32_t column_bytes,
-                                                     int16_t *v, int32_t step, int32_t excess, int32_t *scratch) {
+__attribute__((naked, aligned(4))) void wvv_mve_f4_group(const int8_t *x, int32_t row_bytes, int32_t column_bytes,
+                                                         int16_t *v, int32_t step, int32_t excess, int32_t *scratch) {
   (void)x, (void)row_bytes, (void)column_bytes, (void)v, (void)step, (void)excess, (void)scratch;
   __asm__ volatile(
       ".syntax unified\n\t"
@@ -95,8 +95,8 @@ static void into(const uint16_t *d, int32_t step, uint16_t v[TILE]) {
   }
 }
 
-static void group(const int8_t *x, int32_t row_bytes, int32_t column_bytes, int16_t *v, int32_t step, int32_t excess,
-                  int32_t *scratch) {
+void wvv_mve_f4_group(const int8_t *x, int32_t row_bytes, int32_t column_bytes, int16_t *v, int32_t step,
+                      int32_t excess, int32_t *scratch) {
   (void)scratch;
   for (int lane = 0; lane < LANES; ++lane) {
     uint16_t d[TILE][TILE], by_columns[TILE][TILE], made[TILE];
@@ -119,33 +119,3 @@ static void group(const int8_t *x, int32_t row_bytes, int32_t column_bytes, int1
 }
 
 #endif
-
-static inline int32_t within(int32_t place) { return place < 0 ? 0 : place > TILE ? TILE : place; }
-
-/* A tile that reaches over an edge, or ends in a part of a vector, goes by way of a patch. */
-void wvv_mve_f4_input(const int8_t *image, const struct wvv_mve_winograd *l, int32_t row, int32_t column, int16_t *v,
-                      int32_t step, int32_t *scratch) {
-  const int32_t channels = l->channels, row_bytes = l->width * channels;
-  const int32_t first = row * row_bytes + column * channels;
-  const int32_t top = within(-row), bottom = within(l->height - row);
-  const int32_t left = within(-column), right = within(l->width - column);
-  const int whole = top == 0 && left == 0 && bottom == TILE && right == TILE;
-  int8_t *const patch = (int8_t *)(scratch + GROUP_WORDS);
-  if (!whole) {
-    wvv_fill_bytes(patch, l->zero_point, PATCH_BYTES);
-  }
-  for (int32_t channel = 0; channel < channels; channel += LANES, v += LANES) {
-    const int32_t count = channels - channel;
-    if (whole && count >= LANES) {
-      group(image + (first + channel), row_bytes, channels, v, 2 * step, 36 * l->zero_point, scratch);
-      continue;
-    }
-    for (int32_t h = top; h < bottom; ++h) {
-      const int32_t from = first + h * row_bytes + left * channels + channel;
-      int8_t *const to = patch + (h * TILE + left) * LANES;
-      wvv_copy_groups(to, image + from, right - left, channels, count);
-    }
-    group(patch, TILE * LANES, LANES, v, 2 * step, 36 * l->zero_point, scratch);
-  }
-}
-

@@ -1,7 +1,7 @@
-/* Output transform of F(4x4, 3x3) with requantization, four outputs at a time.
+/* Output transform of F(4x4, 3x3), four outputs at a time; for the exact form with requantization.
  *
- * The bias comes in with the tap that every pixel takes once: 576 times the sum is what comes out, or 288 or 144 times
- * with factors of 2 left out, so that 144 times the bias serves. The inverse of 9 modulo 2^32 divides by 9. */
+ * Exact: the bias comes in with the tap that every pixel takes once. 576 times the sum is what comes out, or 288 or 144
+ * times with factors of 2 left out, so that 144 times the bias serves. The inverse of 9 modulo 2^32 divides by 9. */
 #include "wvv_mve_vectors.h"
 #include "wvv_mve_winograd.h"
 
@@ -155,12 +155,42 @@ static void some_outputs(const int32_t *m, const int32_t *stage, const struct wv
   }
 }
 
+/* In int8 nothing is left out: both factors of 2 come in here. */
 void wvv_mve_f4_output(int32_t *m, const int32_t *stage, const struct wvv_mve_winograd *l, int8_t *out, int32_t rows,
-                       int32_t columns, int32_t outputs) {
+                       int32_t columns, int32_t outputs, int32_t left) {
+  enum { ROW = TILE * OUTPUTS };
+  int32_t made[SIZE * ROW], sums[SIZE * SIZE * OUTPUTS];
+  wvv_v4 y[SIZE];
+#pragma GCC unroll 1
+  for (int column = 0; column < TILE; ++column, m += TAP_WORDS) {
+    back(wvv_load4s(m), wvv_load4s(m + 48), wvv_load4s(m + 96), wvv_load4s(m + 144), wvv_load4s(m + 192),
+         wvv_load4s(m + 240), y);
+    for (int k = 0; k < SIZE; ++k) {
+      wvv_store4s(made + k * ROW + column * OUTPUTS, y[k] << (k > 0));
+    }
+  }
+  if (wvv_mve_f4_rows(made, stage, l, out, rows, columns, outputs, left)) {
+    return;
+  }
+#pragma GCC unroll 1
+  for (int row = 0; row < SIZE; ++row) {
+    const int32_t *const s = made + row * ROW;
+    back(wvv_load4s(s), wvv_load4s(s + 4), wvv_load4s(s + 8), wvv_load4s(s + 12), wvv_load4s(s + 16),
+         wvv_load4s(s + 20), y);
+    for (int k = 0; k < SIZE; ++k) {
+      wvv_store4s(sums + (row * SIZE + k) * OUTPUTS, y[k] << (k > 0));
+    }
+  }
+  wvv_mve_finish(sums, SIZE, left, stage, l, out, rows, columns, outputs);
+}
+
+void wvv_mve_f4_exact_output(int32_t *m, const int32_t *stage, const struct wvv_mve_winograd *l, int8_t *out,
+                             int32_t rows, int32_t columns, int32_t outputs, int32_t left) {
+  (void)left;
 #if WVV_MVE
   if (rows >= SIZE && columns >= SIZE && outputs >= OUTPUTS && l->low == INT8_MIN && l->high == INT8_MAX) {
-    (l->positive ? four_positive_outputs : four_outputs)(m, stage, out, l->out_width * l->outputs, l->outputs,
-                                                         l->output_zero_point);
+    (l->away ? four_outputs : four_positive_outputs)(m, stage, out, l->out_width * l->outputs, l->outputs,
+                                                     l->output_zero_point);
     return;
   }
 #endif

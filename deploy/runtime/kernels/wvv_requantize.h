@@ -28,4 +28,14 @@ static inline __attribute__((always_inline)) int8_t wvv_output(int32_t doubled, 
   return (int8_t)wvv_ssat8(positive ? wvv_rescaled_positive(doubled, stage) : wvv_rescaled(doubled, stage));
 }
 
+/* Where the shift may also be none, and the product's rounding is the only one: all ones if halves of a second one go
+ * away from zero. It is the third argument of `wvv_output_any`. */
+static inline int32_t wvv_away_from_zero(const int32_t stage[WVV_STAGE_WORDS], int positive) {
+  return positive || stage[3] == 0 ? 0 : -1;
+}
+
+static inline int8_t wvv_output_any(int32_t doubled, const int32_t stage[WVV_STAGE_WORDS], int32_t away) {
+  return (int8_t)wvv_ssat8((wvv_smmulr(doubled, stage[1]) + ((doubled >> 31) & away) + stage[2]) >> stage[3]);
+}
+
 #endif

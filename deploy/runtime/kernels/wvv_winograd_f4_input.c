@@ -9,6 +9,7 @@
  * Only B's row of the point 1 does not add up to zero, but to -6: one tap has 36 (128 + zero point) too much. */
 #include "wvv_winograd.h"
 #include "wvv_winograd_edges.h"
+#include "wvv_winograd_f4.h"
 
 enum { TILE = 6 };
 
@@ -132,17 +133,6 @@ __asm__(
 
 #else
 
-static void transform(const uint32_t* d, int step, uint32_t v[TILE]) {
-  const uint32_t even = d[4 * step] - d[2 * step], even4 = d[4 * step] - (d[2 * step] << 2);
-  const uint32_t odd = d[3 * step] - d[step], odd4 = d[3 * step] - (d[step] << 2);
-  v[0] = even + ((d[0] - d[2 * step]) << 2);
-  v[1] = even4 + odd4;
-  v[2] = even4 - odd4;
-  v[3] = even + (odd << 1);
-  v[4] = even - (odd << 1);
-  v[5] = d[5 * step] - d[3 * step] - (odd << 2);
-}
-
 static void wvv_f4_quad(const int8_t* x, int32_t row_bytes, uint32_t* v, int32_t step, int32_t column_bytes,
                         uint32_t constants) {
   uint32_t d[TILE][TILE], by_columns[TILE][TILE], made[TILE];
@@ -154,10 +144,10 @@ static void wvv_f4_quad(const int8_t* x, int32_t row_bytes, uint32_t* v, int32_t
       }
     }
     for (int column = 0; column < TILE; ++column) {
-      transform(&d[0][column], TILE, by_columns[column]);
+      wvv_f4_into(&d[0][column], TILE, by_columns[column]);
     }
     for (int row = 0; row < TILE; ++row) {
-      transform(&by_columns[0][row], TILE, made);
+      wvv_f4_into(&by_columns[0][row], TILE, made);
       made[1] -= row == 1 ? constants : 0;
       for (int column = 0; column < TILE; ++column) {
         v[(row * TILE + column) * (step / WVV_WORD) + 2 * pair] = made[column] ^ 0x8000u;
@@ -168,4 +158,4 @@ static void wvv_f4_quad(const int8_t* x, int32_t row_bytes, uint32_t* v, int32_t
 
 #endif
 
-WVV_DEFINE_INPUT(wvv_f4_input, TILE, wvv_f4_quad, (uint32_t)(36 * (zero_point + 128)) * 0x10001u)
+WVV_DEFINE_INPUT(wvv_f4_input, TILE, TILE, wvv_f4_quad, (uint32_t)(36 * (zero_point + 128)) * 0x10001u)

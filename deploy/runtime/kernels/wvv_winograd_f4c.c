@@ -2,9 +2,10 @@
  *
  * Input, in one dimension: four real values, then real and imaginary part of the pair.
  *   v0 = d0 - d4    v1 = d1 + d2 + d3 + d4    v2 = d2 - d1 + d4 - d3    v3 = d5 - d1    re = d4 - d2    im = d3 - d1
- * In two dimensions 16 products are real; the others belong to complex numbers of three products each, whose operands
- * are re + im, re, im: 4 of rows, 4 of columns, 2 of both. With k1, k2, k3 for the products, the number is
- * (k1 - k3) + (k1 + k2) i. Inputs without their zero point fit 9 bits, V 14 bits: pairs are added half by half. */
+ * In two dimensions 16 products are real; the others belong to complex numbers of three products k1, k2, k3 each. Of
+ * 4 of rows and 4 of columns the operands are re - im, re, im, and (k1 + k2) + (k1 + k3) i is the product; of 2 of both
+ * they are re + im, re, im, and it is (k1 - k3) + (k1 + k2) i. Inputs without their zero point fit 9 bits, V 14 bits:
+ * pairs are added half by half. */
 #include "wvv_winograd.h"
 #include "wvv_winograd_edges.h"
 
@@ -22,11 +23,19 @@ ALWAYS void into(uint32_t d0, uint32_t d1, uint32_t d2, uint32_t d3, uint32_t d4
   v[5] = wvv_ssub16(d3, d1);
 }
 
-/* The three operands of a complex number. */
-ALWAYS void complex_operands(uint32_t re, uint32_t im, uint32_t* v, int32_t step) {
-  v[0] = wvv_sadd16(re, im);
+/* The three operands of a complex number, the first of them given. */
+ALWAYS void operands(uint32_t first, uint32_t re, uint32_t im, uint32_t* v, int32_t step) {
+  v[0] = first;
   v[step] = re;
   v[2 * step] = im;
+}
+
+ALWAYS void operands_of_one(uint32_t re, uint32_t im, uint32_t* v, int32_t step) {
+  operands(wvv_ssub16(re, im), re, im, v, step);
+}
+
+ALWAYS void operands_of_both(uint32_t re, uint32_t im, uint32_t* v, int32_t step) {
+  operands(wvv_sadd16(re, im), re, im, v, step);
 }
 
 ALWAYS void columns_of(const int8_t* x, int32_t row_bytes, int32_t column_bytes, uint32_t centre,
@@ -61,17 +70,17 @@ ALWAYS void rows_of(const uint32_t scratch[TILE][TILE], uint32_t* v, int32_t ste
     real[step] = upper[1];
     real[2 * step] = upper[2];
     real[3 * step] = upper[3];
-    complex_operands(upper[4], upper[5], v + (OF_ROWS + THREE * row) * step, step);
+    operands_of_one(upper[4], upper[5], v + (OF_ROWS + THREE * row) * step, step);
   }
   const uint32_t *re = scratch[REAL], *im = scratch[REAL + 1];
   into(re[0], re[1], re[2], re[3], re[4], re[5], upper);
   into(im[0], im[1], im[2], im[3], im[4], im[5], lower);
   for (int column = 0; column < REAL; ++column) {
-    complex_operands(upper[column], lower[column], v + (OF_COLUMNS + THREE * column) * step, step);
+    operands_of_one(upper[column], lower[column], v + (OF_COLUMNS + THREE * column) * step, step);
   }
   v += OF_BOTH * step;
-  complex_operands(wvv_ssub16(upper[4], lower[5]), wvv_sadd16(upper[5], lower[4]), v, step);
-  complex_operands(wvv_sadd16(upper[4], lower[5]), wvv_ssub16(lower[4], upper[5]), v + THREE * step, step);
+  operands_of_both(wvv_ssub16(upper[4], lower[5]), wvv_sadd16(upper[5], lower[4]), v, step);
+  operands_of_both(wvv_sadd16(upper[4], lower[5]), wvv_ssub16(lower[4], upper[5]), v + THREE * step, step);
 }
 
 static void quad(const int8_t* x, int32_t row_bytes, uint32_t* v, int32_t step, int32_t column_bytes,
@@ -84,7 +93,7 @@ static void quad(const int8_t* x, int32_t row_bytes, uint32_t* v, int32_t step, 
   }
 }
 
-WVV_DEFINE_INPUT(wvv_f4c_input, TILE, quad, (uint32_t)wvv_pair(-zero_point, -zero_point))
+WVV_DEFINE_INPUT(wvv_f4c_input, TILE, TILE, quad, (uint32_t)wvv_pair(-zero_point, -zero_point))
 
 /* 4 y from real values and a complex number, of which twice the real part counts. */
 ALWAYS void out_of(uint32_t m0, uint32_t m1, uint32_t m2, uint32_t m3, uint32_t re, uint32_t im, uint32_t* y,
@@ -105,23 +114,27 @@ ALWAYS void out_of_sums(const uint32_t real[REAL], uint32_t re, uint32_t im, uin
   y[3 * step] = odd + (real[3] << 1) + im;
 }
 
-static inline uint32_t real_part(const uint32_t* k) { return k[0] - k[2 * M_WORDS]; }
-static inline uint32_t imaginary_part(const uint32_t* k) { return k[0] + k[M_WORDS]; }
+static inline uint32_t real_of_one(const uint32_t* k) { return k[0] + k[M_WORDS]; }
+static inline uint32_t imaginary_of_one(const uint32_t* k) { return k[0] + k[2 * M_WORDS]; }
+static inline uint32_t real_of_both(const uint32_t* k) { return k[0] - k[2 * M_WORDS]; }
+static inline uint32_t imaginary_of_both(const uint32_t* k) { return k[0] + k[M_WORDS]; }
 
 ALWAYS void one_output(const uint32_t* m, const int32_t* stage, int8_t* out, int32_t row_bytes, int32_t column_bytes,
-                       int positive) {
+                       int positive, int divided) {
+  const int32_t away = wvv_away_from_zero(stage, positive);
   uint32_t scratch[POINTS][TILE], re[REAL], im[REAL], y[POINTS];
 #pragma GCC unroll 1
   for (int k = 0; k < REAL; ++k) {
     const uint32_t *column = m + k * M_WORDS, *number = m + (OF_COLUMNS + THREE * k) * M_WORDS;
-    out_of(column[0], column[4 * M_WORDS], column[8 * M_WORDS], column[12 * M_WORDS], real_part(number),
-           imaginary_part(number), &scratch[0][k], TILE);
+    out_of(column[0], column[4 * M_WORDS], column[8 * M_WORDS], column[12 * M_WORDS], real_of_one(number),
+           imaginary_of_one(number), &scratch[0][k], TILE);
     number = m + (OF_ROWS + THREE * k) * M_WORDS;
-    re[k] = real_part(number);
-    im[k] = imaginary_part(number);
+    re[k] = real_of_one(number);
+    im[k] = imaginary_of_one(number);
   }
   const uint32_t *one = m + OF_BOTH * M_WORDS, *other = one + THREE * M_WORDS;
-  const uint32_t re1 = real_part(one), im1 = imaginary_part(one), re2 = real_part(other), im2 = imaginary_part(other);
+  const uint32_t re1 = real_of_both(one), im1 = imaginary_of_both(one);
+  const uint32_t re2 = real_of_both(other), im2 = imaginary_of_both(other);
   out_of_sums(re, re1 + re2, im1 + im2, &scratch[0][4], TILE);
   out_of_sums(im, im1 - im2, re2 - re1, &scratch[0][5], TILE);
 #pragma GCC unroll 1
@@ -129,9 +142,12 @@ ALWAYS void one_output(const uint32_t* m, const int32_t* stage, int8_t* out, int
     const uint32_t* s = scratch[row];
     out_of(s[0], s[1], s[2], s[3], s[4], s[5], y, 1);
     for (int column = 0; column < POINTS; ++column) {
-      out[column * column_bytes] = wvv_output(stage[0] + wvv_asr(y[column], 3), stage, positive);
+      out[column * column_bytes] =
+          divided ? wvv_output(stage[0] + wvv_asr(y[column], 3), stage, positive)
+                  : wvv_output_any(stage[0] + (int32_t)(y[column] << 1), stage, away);
     }
   }
 }
 
-WVV_DEFINE_OUTPUTS(wvv_f4c_output, POINTS, one_output)
+WVV_DEFINE_OUTPUTS(wvv_f4c_output, POINTS, POINTS, one_output, 1)
+WVV_DEFINE_OUTPUTS(wvv_f4c_output8, POINTS, POINTS, one_output, 0)
