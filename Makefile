@@ -7,10 +7,10 @@ READY  := .venv/.ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test bench lint tools clean
+.PHONY: help demo test bench bench-x86 lint tools clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1\t/p' Makefile
 
 demo: tools $(READY) ## compile the packaged network, run it on QEMU, print accuracy, instructions and memory
 	$(BIN)/python -m tvm_wvv.cli.demo
@@ -20,6 +20,10 @@ test: tools lint ## linters, then every test
 
 bench: tools $(READY) ## count every network on every core; writes docs/benchmarks.md and the tests' baseline
 	$(BIN)/python -m tvm_wvv.cli.bench
+
+bench-x86: tools $(READY) ## this computer: ours against XNNPACK and onnxruntime; ARGS="--quick --json"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'
+	$(BIN)/python -m tvm_wvv.cli.bench_x86 $(ARGS)
 
 lint: $(READY) ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from tvm_wvv.kernels.dispatch import kernel_of
 from tvm_wvv.kernels.kernel import Kernel
 from tvm_wvv.micro import bare_c
 from tvm_wvv.quant import operators as ops
+from tvm_wvv.schedules.x86 import llvm_target
 
 Arrays = Sequence[np.ndarray]
 
@@ -42,10 +43,10 @@ def stale_output(func: tirx.PrimFunc) -> np.ndarray:
 
 
 class LlvmKernel:
-    """One PrimFunc, built once."""
+    """One PrimFunc, built once, for any host or for the x86 CPU that LLVM calls `mcpu`."""
 
-    def __init__(self, func: tirx.PrimFunc) -> None:
-        self._built = tvm.compile(func.with_attr("global_symbol", "kernel"), target="llvm")
+    def __init__(self, func: tirx.PrimFunc, mcpu: str = "") -> None:
+        self._built = tvm.compile(func.with_attr("global_symbol", "kernel"), target=llvm_target(mcpu))
         self._stale = stale_output(func)
 
     def __call__(self, arrays: Arrays) -> np.ndarray:

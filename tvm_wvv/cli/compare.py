@@ -15,12 +15,14 @@ from tvm_wvv.cli.options import (
     Direct,
     Json,
     Layer,
+    Mcpu,
     Model,
     PortName,
     Recipe,
     Transport,
     Winograd,
     compile_options,
+    for_cpu,
     link_options,
 )
 from tvm_wvv.cli.progress import progress_bars
@@ -71,6 +73,7 @@ def command(
     recipe: Recipe = None,
     codegen: Codegen = "c",
     direct: Direct = "own",
+    mcpu: Mcpu = "",
 ) -> None:
     """Compare what every layer of MODEL gives on a board with what TFLite's reference kernels give, on real inputs.
 
@@ -89,7 +92,7 @@ def command(
     from tvm_wvv.report.differences import comparison_object
     from tvm_wvv.report.output import print_json
 
-    options = compile_options(winograd, layer, recipe, codegen, direct)
+    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct), board, mcpu)
     link = link_options(transport, port, baud)
     with progress_bars() as progress:
         result = compare(open_session(model, options, progress), board, data, limit, each, progress, link)

@@ -15,12 +15,14 @@ from tvm_wvv.cli.options import (
     Direct,
     Json,
     Layer,
+    Mcpu,
     ModelOrArchive,
     PortName,
     Recipe,
     Transport,
     Winograd,
     compile_options,
+    for_cpu,
     link_options,
 )
 from tvm_wvv.cli.progress import progress_bars
@@ -72,6 +74,7 @@ def command(
     codegen: Codegen = "c",
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
+    mcpu: Mcpu = "",
 ) -> None:
     """Measure the accuracy of MODEL on labelled images, and compare every output with TFLite's reference kernels.
 
@@ -93,7 +96,7 @@ def command(
     from tvm_wvv.micro.session import open_session
     from tvm_wvv.report.output import print_json
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
+    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn), board, mcpu)
     link = link_options(transport, port, baud)
     with progress_bars() as progress:
         result = evaluate(open_session(model, options, progress), board, data, limit, progress, link, resume)

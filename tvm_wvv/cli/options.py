@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -73,6 +74,15 @@ CmsisNnFolder = Annotated[
         "--cmsis-nn",
         metavar="DIR",
         help="Checkout of CMSIS-NN; else CMSIS_NN_PATH, else the copy in the package bakenn.",
+        show_default=False,
+    ),
+]
+Mcpu = Annotated[
+    str,
+    typer.Option(
+        metavar="native|CPU",
+        help="With --board x86: the CPU that kernels are made for, by LLVM's name, such as x86-64-v3 or znver4; this "
+        "one where it is left out.",
         show_default=False,
     ),
 ]
@@ -161,6 +171,15 @@ def link_options(transport: str | None, port: str | None, baud: int | None) -> L
     if port is not None and transport == "semihosting":
         raise WvvError(f"--port {port}: is a serial line; leave out --transport semihosting")
     return Link("serial" if transport == "serial" or port is not None else "semihosting", port, baud)
+
+
+def for_cpu(options: Options, board: str, mcpu: str) -> Options:
+    """The options with a CPU that the user named; refuses one for boards that have theirs."""
+    from tvm_wvv.micro.board import X86
+
+    if mcpu and board != X86:
+        raise WvvError(f"--mcpu {mcpu}: goes with --board {X86}; {board} has its own CPU")
+    return replace(options, mcpu=mcpu)
 
 
 def _recipe_file(name: str) -> RecipeFile:

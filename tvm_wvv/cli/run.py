@@ -17,12 +17,14 @@ from tvm_wvv.cli.options import (
     Direct,
     Json,
     Layer,
+    Mcpu,
     ModelOrArchive,
     PortName,
     Recipe,
     Transport,
     Winograd,
     compile_options,
+    for_cpu,
     link_options,
 )
 from tvm_wvv.cli.output_file import check_writable, replacing
@@ -64,6 +66,7 @@ def command(
     codegen: Codegen = "c",
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
+    mcpu: Mcpu = "",
 ) -> None:
     """Run MODEL on inputs from a file and print a digest of each output, with the instructions of one inference.
 
@@ -85,7 +88,7 @@ def command(
     from tvm_wvv.micro.samples import check_output, read_inputs, stacked, unstacked
     from tvm_wvv.micro.session import open_session
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn)
+    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn), board, mcpu)
     link = link_options(transport, port, baud)
     if output is not None:
         check_writable(output)

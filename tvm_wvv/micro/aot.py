@@ -98,8 +98,8 @@ def program(lowered: Lowered) -> Program:
     """Decide everything about the C program for a lowered module."""
     graph = read_graph(lowered)
     calls = [step for step in graph.steps if isinstance(step, Call)]
-    groups = _group([graph.functions[call.function] for call in calls])
-    kernels = [build(graph.functions[calls[first].function]) for first in _firsts(groups)]
+    groups = alike([graph.functions[call.function] for call in calls])
+    kernels = [build(graph.functions[calls[first].function]) for first in firsts(groups)]
     overwritable = [in_place_inputs(graph.functions[call.function]) for call in calls]
     storage = assign(graph, [kernels[g].workspace_bytes for g in groups], overwritable)
     functions = _functions(lowered.name, graph, calls, groups, kernels, storage)
@@ -121,7 +121,7 @@ def program(lowered: Lowered) -> Program:
     )
 
 
-def _group(funcs: Sequence[tirx.PrimFunc]) -> list[int]:
+def alike(funcs: Sequence[tirx.PrimFunc]) -> list[int]:
     """For each function the number of its group; structurally equal functions are one group."""
     plain = [func.without_attr("global_symbol") for func in funcs]
     groups: list[int] = []
@@ -137,7 +137,8 @@ def _group(funcs: Sequence[tirx.PrimFunc]) -> list[int]:
     return groups
 
 
-def _firsts(groups: Sequence[int]) -> list[int]:
+def firsts(groups: Sequence[int]) -> list[int]:
+    """The first member of each group."""
     return [groups.index(number) for number in range(max(groups, default=-1) + 1)]
 
 
@@ -150,7 +151,7 @@ def _functions(
     storage: Storage,
 ) -> tuple[Function, ...]:
     """Names count up for each kind of kernel, in the order of the first calls."""
-    stems = [_stem(calls[first].function, graph.functions[calls[first].function]) for first in _firsts(groups)]
+    stems = [_stem(calls[first].function, graph.functions[calls[first].function]) for first in firsts(groups)]
     names = unique(f"{model}_{stem}_{stems[:number].count(stem)}" for number, stem in enumerate(stems))
     overlapping = {groups[k] for k in storage.in_place}
     return tuple(

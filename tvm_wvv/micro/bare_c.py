@@ -22,7 +22,7 @@ from tvm_wvv.micro.statements import walk
 _TARGET = tvm.target.Target({"kind": "c"})
 
 # Blocks to loops: what TVM's own pipeline does first, without the passes for GPU threads and asynchronous copies.
-_TO_LOOPS = (
+TO_LOOPS = (
     s_tir.transform.CanonicalizeLoop(),
     s_tir.transform.LowerInitBlock(),
     s_tir.transform.PlanAndUpdateBufferAllocationLocation(),
@@ -34,7 +34,7 @@ _TO_LOOPS = (
 )
 
 # The same for a kernel that calls C: compaction sees the one address that is passed, not what is done with it.
-_WHOLE_BUFFERS = tuple(one for one in _TO_LOOPS if "CompactBufferAllocation" not in str(one.info.name))
+WHOLE_BUFFERS = tuple(one for one in TO_LOOPS if "CompactBufferAllocation" not in str(one.info.name))
 
 # Loops to C. MakePackedAPI and AnnotateEntryFunc stay out: they would wrap the kernel for TVM's runtime. So does
 # StorageRewrite: the workspace has been packed by then.
@@ -109,13 +109,17 @@ class BareKernel:
 
 def build(func: tirx.PrimFunc) -> BareKernel:
     """Generate C for one kernel."""
-    to_loops = _WHOLE_BUFFERS if "wvv.headers" in (func.attrs or {}) else _TO_LOOPS
-    bare = bare_pointers(_run(to_loops, split_reductions(func)))
-    lowered = _run(_TO_C, bare.func.with_attr("target", _TARGET))
+    bare = bare_pointers(run(loop_passes(func), split_reductions(func)))
+    lowered = run(_TO_C, bare.func.with_attr("target", _TARGET))
     module = tvm.get_global_func("target.build.c")(tvm.IRModule({"kernel": lowered}), _TARGET)
     text = take(module.inspect_source())
     body, headers = _silence_unused(text), _includes(func, text)
     return BareKernel(text.parameters, body, bare.workspace_bytes, headers, _comment(func))
+
+
+def loop_passes(func: tirx.PrimFunc) -> tuple[tvm.ir.transform.Pass, ...]:
+    """From blocks to loops: what suits `func`."""
+    return WHOLE_BUFFERS if "wvv.headers" in (func.attrs or {}) else TO_LOOPS
 
 
 def _comment(func: tirx.PrimFunc) -> str:
@@ -133,7 +137,8 @@ def _includes(func: tirx.PrimFunc, text: Text) -> tuple[str, ...]:
     return (*(["<math.h>"] if any(mentions(text.body, name) for name in _MATH) else []), *own)
 
 
-def _run(passes: tuple[tvm.ir.transform.Pass, ...], func: tirx.PrimFunc) -> tirx.PrimFunc:
+def run(passes: tuple[tvm.ir.transform.Pass, ...], func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """One function through some passes."""
     module = tvm.IRModule({"kernel": func.with_attr("global_symbol", "kernel")})
     return tvm.ir.transform.Sequential(list(passes))(module)["kernel"]
 

@@ -14,6 +14,7 @@ from tvm import tirx
 from tvm.tirx.stmt import DeclBuffer, SeqStmt
 
 from tvm_wvv.micro.workspace import hoist
+from tvm_wvv.plan.memory import ALIGNMENT
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class Bare:
     workspace_bytes: int
 
 
-def bare_pointers(func: tirx.PrimFunc) -> Bare:
+def bare_pointers(func: tirx.PrimFunc, alignment: int = ALIGNMENT) -> Bare:
     """The kernel with raw pointers; parameter order is kept, `workspace` comes last."""
     pointers = [tirx.Var(p.name, tvm.ir.PointerType(p.ty.dtype)) for p in func.params]
-    hoisted = hoist(func.body)
+    hoisted = hoist(func.body, alignment)
     declared = [DeclBuffer(p, data=pointer) for p, pointer in zip(func.params, pointers, strict=True)]
     if hoisted.workspace is not None:
         pointers.append(hoisted.workspace)

@@ -19,7 +19,7 @@ from tvm_wvv.micro.fit import check_fit
 from tvm_wvv.micro.link import IN_QEMU, Link, board_runner, check_link
 from tvm_wvv.micro.network import Network
 from tvm_wvv.micro.runners import OnBoard, OnHost, OnSerial, Runner
-from tvm_wvv.micro.session import Session
+from tvm_wvv.micro.session import Session, for_this_host
 from tvm_wvv.passes import pipeline
 from tvm_wvv.passes.lowered import LayerReport, Lowered
 from tvm_wvv.passes.select_layers import select_layers
@@ -69,7 +69,7 @@ def _on_host(session: Session) -> EveryLayer:
     # TVM's back end takes a second to import.
     from tvm_wvv.micro.in_process import InProcess
 
-    lowered = pipeline.lower(tflite.load(session.path), session.options, "x86")
+    lowered = pipeline.lower(tflite.load(session.path), for_this_host(session.options), "x86")
     return EveryLayer(lowered.layers, (OnHost(InProcess(lowered), lowered.inputs, lowered.outputs),))
 
 

@@ -1,13 +1,20 @@
-"""Run a lowered module in this process: TVM's LLVM back end and Relax's virtual machine, no C compiler needed."""
+"""Run a lowered module in this process: TVM's LLVM back end, no C compiler needed.
+
+The whole network is one call of one function; weights and arena stay where they are between calls.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tvm
-from tvm import IRModule, relax, tirx
 
 from tvm_wvv.errors import WvvError
+from tvm_wvv.micro.one_function import OneFunction, one_function
+from tvm_wvv.micro.storage import Place
 from tvm_wvv.passes.lowered import Lowered
+from tvm_wvv.schedules.x86 import llvm_target
 
 
 class InProcess:
@@ -15,15 +22,41 @@ class InProcess:
 
     def __init__(self, lowered: Lowered) -> None:
         self._inputs = lowered.inputs
-        executable = tvm.compile(_with_own_symbols(lowered.module), target=tvm.target.Target({"kind": "llvm"}))
-        self._main = relax.VirtualMachine(executable, tvm.cpu())["main"]
+        attributes = lowered.module["main"].attrs
+        self._made: OneFunction = one_function(lowered, llvm_target(str(attributes.get("mcpu", ""))))
+        # TVM allocates on 64 bytes, which is what the code takes for granted.
+        arena = np.zeros(max(self._made.arena_bytes, 1), np.uint8)
+        self._fixed = [tvm.runtime.tensor(self._made.weights), tvm.runtime.tensor(arena)]
+        self._outputs = [tvm.runtime.empty(info.shape, info.dtype) for info in lowered.outputs]
+        self._main = self._made.module["main"]
 
     def run(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         """One example: arrays in the model's order, types and shapes; the outputs in the same manner."""
         self._check(inputs)
-        result = self._main(*(tvm.runtime.tensor(np.ascontiguousarray(array)) for array in inputs))
-        outputs = (result,) if isinstance(result, tvm.runtime.Tensor) else tuple(result)
-        return tuple(output.numpy() for output in outputs)
+        self._main(*(tvm.runtime.tensor(np.ascontiguousarray(array)) for array in inputs), *self._outputs, *self._fixed)
+        outputs = list(self.outputs)
+        for position, place in self._made.copies:
+            outputs[position] = self._source(place, inputs, outputs).reshape(outputs[position].shape)
+        return tuple(outputs)
+
+    @property
+    def outputs(self) -> tuple[np.ndarray, ...]:
+        """Copies of what the last call of the network wrote."""
+        return tuple(output.numpy() for output in self._outputs)
+
+    def bound(self, inputs: tuple[np.ndarray, ...]) -> Callable[[], object]:
+        """A call of the network on these inputs without any copy around it, for `outputs` to show: what a measurement
+        times.
+        """
+        self._check(inputs)
+        arguments = (*map(tvm.runtime.tensor, inputs), *self._outputs, *self._fixed)
+        return lambda: self._main(*arguments)
+
+    def _source(self, place: Place, inputs: tuple[np.ndarray, ...], outputs: list[np.ndarray]) -> np.ndarray:
+        """What an output shows that no kernel writes."""
+        if place.region == "weight":
+            return self._made.constants[place.name].copy()
+        return (inputs if place.region == "input" else outputs)[place.number].copy()
 
     def _check(self, inputs: tuple[np.ndarray, ...]) -> None:
         if len(inputs) != len(self._inputs):
@@ -31,12 +64,3 @@ class InProcess:
         for info, array in zip(self._inputs, inputs, strict=True):
             if array.shape != info.shape or str(array.dtype) != info.dtype:
                 raise WvvError(f"input {info.name!r}: got {array.dtype} {array.shape}, needs {info.dtype} {info.shape}")
-
-
-def _with_own_symbols(module: IRModule) -> IRModule:
-    """Each kernel under its own symbol; `te.create_prim_func` calls all of them `main`, like the model itself."""
-    own = IRModule(dict(module.functions_items()), attrs=module.attrs)
-    for name, func in module.functions_items():
-        if isinstance(func, tirx.PrimFunc):
-            own.update_func(name, func.with_attr("global_symbol", name.name_hint))
-    return own

@@ -105,8 +105,13 @@ class Session:
         if self.is_archive:
             lowered = self.network(None).lowered
         else:
-            lowered = pipeline.lower(tflite.load(self.path), self.options, "x86")
+            lowered = pipeline.lower(tflite.load(self.path), for_this_host(self.options), "x86")
         return OnHost(InProcess(lowered), lowered.inputs, lowered.outputs)
+
+
+def for_this_host(options: Options) -> Options:
+    """Options for kernels that run in this process, and make the most of its CPU unless another is named."""
+    return options if options.mcpu else replace(options, mcpu="native")
 
 
 def open_session(named: str, options: Options, progress: Progress = silent) -> Session:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tvm_wvv.micro.graph import Call, Graph
-from tvm_wvv.plan.memory import Tensor, merge, pack
+from tvm_wvv.plan.memory import ALIGNMENT, Tensor, merge, pack
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class Storage:
     arena_bytes: int
 
 
-def assign(graph: Graph, workspaces: Sequence[int], overwritable: Sequence[tuple[int, ...]]) -> Storage:
+def assign(
+    graph: Graph, workspaces: Sequence[int], overwritable: Sequence[tuple[int, ...]], alignment: int = ALIGNMENT
+) -> Storage:
     """Place everything; `workspaces` and `overwritable` have one entry a call."""
     calls = tuple(step for step in graph.steps if isinstance(step, Call))
     fixed = _fixed_places(graph, calls)
@@ -57,7 +59,7 @@ def assign(graph: Graph, workspaces: Sequence[int], overwritable: Sequence[tuple
     pairs = [(call.inputs[p], call.output) for call, ps in zip(calls, overwritable, strict=True) for p in ps]
     own, holder = merge(tensors, pairs)
     scratch = [Tensor(f"workspace:{k}", size, k, k) for k, size in enumerate(workspaces) if size]
-    plan = pack([*own, *scratch])
+    plan = pack([*own, *scratch], alignment)
     arena = {t.name: Place("arena", plan.offsets[holder.get(t.name, t.name)]) for t in tensors}
     in_place = frozenset(
         k

@@ -1,7 +1,7 @@
 """Move what a kernel allocates for itself out of it: small buffers to the stack, the rest into one caller's workspace.
 
 Before:  `AllocBuffer` statements anywhere (blocks lowered, shapes constant).
-After:   all buffers stand at the head of the body; large ones are views of `workspace` at 16-byte offsets, and those
+After:   all buffers stand at the head of the body; large ones are views of `workspace` at aligned offsets, and those
          that never hold data at the same time share bytes.
 """
 
@@ -15,7 +15,7 @@ from tvm import tirx
 from tvm.tirx.stmt import AllocBuffer, DeclBuffer, SeqStmt, Stmt
 
 from tvm_wvv.micro.statements import buffer_bytes, children, rebuild
-from tvm_wvv.plan.memory import Tensor, pack
+from tvm_wvv.plan.memory import ALIGNMENT, Tensor, pack
 
 # A tile of 6x6 int32 (144 bytes) stays on the stack, where the C compiler can hold it in registers; a row does not.
 STACK_BYTES = 256
@@ -45,8 +45,8 @@ class _Allocation:
         return buffer_bytes(self.buffer)
 
 
-def hoist(body: Stmt) -> Hoisted:
-    """Take every allocation out of `body`."""
+def hoist(body: Stmt, alignment: int = ALIGNMENT) -> Hoisted:
+    """Take every allocation out of `body`; `alignment` is that of views, in bytes."""
     found: list[_Allocation] = []
     _collect(body, 0, found)
     large = [a for a in found if a.bytes > STACK_BYTES]
@@ -55,7 +55,7 @@ def hoist(body: Stmt) -> Hoisted:
     rest = _without_allocations(body)
     if not large:
         return Hoisted(SeqStmt([*head, rest]) if head else rest, None, 0)
-    plan = pack([Tensor(str(n), a.bytes, a.first, a.last) for n, a in enumerate(large)])
+    plan = pack([Tensor(str(n), a.bytes, a.first, a.last) for n, a in enumerate(large)], alignment)
     workspace = tirx.Var("workspace", tvm.ir.PointerType(tvm.ir.PrimType("uint8")))
     views = _views(large, [plan.offsets[str(n)] for n in range(len(large))], workspace, plan.total_bytes)
     return Hoisted(SeqStmt([*views, *head, rest]), workspace, plan.total_bytes)
@@ -89,14 +89,22 @@ def _collect(stmt: Stmt, start: int, found: list[_Allocation]) -> int:
     for child in inside:
         begin, end = end, _collect(child, end, found)
         spans.append((begin, end - 1))
-    for place, child in enumerate(inside):
+    users: dict[int, list[tuple[int, int]]] = {}
+    # A straight-line program has hundreds of buffers side by side: each statement is looked at once for all of them.
+    for child, span in zip(inside, spans, strict=True):
         if isinstance(child, AllocBuffer):
-            later = zip(inside[place + 1 :], spans[place + 1 :], strict=True)
-            users = [span for sibling, span in later if _uses(sibling, child.buffer)]
-            if users:
-                found.append(_Allocation(child.buffer, users[0][0], users[-1][1]))
+            users[hash(child.buffer)] = []
+        elif users:
+            for identity in _used(child):
+                if identity in users:
+                    users[identity].append(span)
+    for child in inside:
+        if isinstance(child, AllocBuffer) and users[hash(child.buffer)]:
+            those = users[hash(child.buffer)]
+            found.append(_Allocation(child.buffer, those[0][0], those[-1][1]))
     return end if inside else start + 1
 
 
-def _uses(stmt: Stmt, buffer: tirx.Buffer) -> bool:
-    return any(var.same_as(buffer) for var in _undefined(stmt, []))
+def _used(stmt: Stmt) -> list[int]:
+    """Buffers that come from outside, each by its identity, which is what an object of TVM hashes to."""
+    return [hash(var) for var in _undefined(stmt, [])]

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from tvm_wvv.errors import WvvError
-from tvm_wvv.passes import estimate, estimate_cmsis_nn, estimate_dsp, estimate_mve
+from tvm_wvv.passes import estimate, estimate_cmsis_nn, estimate_dsp, estimate_mve, estimate_x86
 from tvm_wvv.passes.conv_site import ConvSite
-from tvm_wvv.passes.options import Direct, Target
+from tvm_wvv.passes.estimate_x86 import X86Estimate
+from tvm_wvv.passes.options import Direct
 from tvm_wvv.passes.spec import Mode, Spec
 from tvm_wvv.quant.default_stages import from_ranges
 from tvm_wvv.quant.operators import Conv2d, DepthwiseConv2d
@@ -29,7 +30,11 @@ from tvm_wvv.transforms.ranges import INT8, StageRanges, stage_ranges
 
 # How much the estimates of an algorithm must be below those of the direct kernel.
 _MARGIN = 0.95
-_ESTIMATES = {"cortex_m_dsp": estimate_dsp, "cortex_m_mve": estimate_mve}
+_ESTIMATES: dict[str, ModuleType | X86Estimate] = {
+    "cortex_m_dsp": estimate_dsp,
+    "cortex_m_mve": estimate_mve,
+    **estimate_x86.ESTIMATES,
+}
 # Without data. Sums of int16 products are rescaled for each tap and channel anyway; scales of that kind cost nothing.
 _GRANULARITY: dict[str, Granularity] = {"int16": "tap_channel", "int8": "tap"}
 
@@ -60,12 +65,13 @@ def choose(
     site: ConvSite,
     spec: Spec,
     recipe: LayerRecipe | None = None,
-    target: Target = "cortex_m",
+    target: str = "cortex_m",
     direct: Direct = "own",
 ) -> Choice | Refusal | None:
     """None where Winograd was not asked for. `auto` follows the layer's recipe, and so does its own algorithm.
 
-    Without a recipe it takes what needs the fewest instructions on `target`, beside the `direct` kernels there.
+    Without a recipe it takes what needs the fewest instructions on `target`, beside the `direct` kernels there, which
+    may also be the name of x86 vectors.
     """
     if spec is Mode.OFF:
         return None
@@ -113,7 +119,7 @@ def _multiplications(site: ConvSite, variant: Variant) -> int:
     return site.grid(variant.algorithm).multiplications(site.outputs)
 
 
-def _cheapest(site: ConvSite, target: Target, direct: Direct) -> Choice | Refusal:
+def _cheapest(site: ConvSite, target: str, direct: Direct) -> Choice | Refusal:
     """The cheapest exact algorithm that is possible, if it saves instructions; what costs more is not even proved."""
     algorithms = [one for name, one in ALGORITHMS.items() if "exact" in ARITHMETICS[name]]
     refusals = []
@@ -135,7 +141,7 @@ class ExactForms:
     winograd: tuple[tuple[Choice, float], ...]
 
 
-def exact_forms(site: ConvSite, target: Target, direct: Direct) -> ExactForms:
+def exact_forms(site: ConvSite, target: str, direct: Direct) -> ExactForms:
     """Everything that `auto` may take."""
     variants = [Variant(one, "exact") for name, one in ALGORITHMS.items() if "exact" in ARITHMETICS[name]]
     choices = [one for one in (prove(site, variant) for variant in variants) if isinstance(one, Choice)]
@@ -143,12 +149,12 @@ def exact_forms(site: ConvSite, target: Target, direct: Direct) -> ExactForms:
     return ExactForms(_direct(site, target, direct), tuple(zip(choices, costs, strict=True)))
 
 
-def _cost(site: ConvSite, algorithm: Algorithm, target: Target) -> float:
+def _cost(site: ConvSite, algorithm: Algorithm, target: str) -> float:
     """Estimated instructions; where the shape is impossible all cost the same, and the first one says why."""
     return math.inf if _refused(site, algorithm) else _estimates(target).winograd_instructions(site, algorithm)
 
 
-def _loss(site: ConvSite, variant: Variant, target: Target, direct: Direct) -> Refusal | None:
+def _loss(site: ConvSite, variant: Variant, target: str, direct: Direct) -> Refusal | None:
     """That `variant`, though possible, does not save instructions."""
     if _refused(site, variant.algorithm):
         return None
@@ -156,20 +162,23 @@ def _loss(site: ConvSite, variant: Variant, target: Target, direct: Direct) -> R
     beside = _direct(site, target, direct)
     if winograd < _MARGIN * beside:
         return None
+    unit = getattr(_estimates(target), "unit", "instructions")
+    if math.isinf(winograd):
+        return Refusal(f"{variant} has no kernel for {site.x_shape[3]} input and {site.outputs} output channels here")
     return Refusal(
         f"does not pay with {site.x_shape[3]} input and {site.outputs} output channels on "
-        f"{site.x_shape[1]}x{site.x_shape[2]}: about {winograd:,.0f} instructions by {variant}, {beside:,.0f} direct"
+        f"{site.x_shape[1]}x{site.x_shape[2]}: about {winograd:,.0f} {unit} by {variant}, {beside:,.0f} direct"
     )
 
 
-def _direct(site: ConvSite, target: Target, direct: Direct) -> float:
+def _direct(site: ConvSite, target: str, direct: Direct) -> float:
     """Estimated instructions of the kernel that computes the site without Winograd."""
-    if direct == "cmsis-nn" and target != "x86":
+    if direct == "cmsis-nn" and target.startswith("cortex_m"):
         return estimate_cmsis_nn.direct_instructions(site, target)
     return float(_estimates(target).direct_instructions(site))
 
 
-def _estimates(target: Target) -> ModuleType:
+def _estimates(target: str) -> ModuleType | X86Estimate:
     return _ESTIMATES.get(target, estimate)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tvm_wvv.passes.conv_site import ConvSite
-from tvm_wvv.passes.options import Target
 from tvm_wvv.transforms.catalog import F2
 
 
@@ -24,15 +23,15 @@ class _Costs:
     entry: float
 
 
-_COSTS: dict[Target, _Costs] = {
+_COSTS: dict[str, _Costs] = {
     "cortex_m": _Costs(2.48, 71.5, 5.97),
     "cortex_m_dsp": _Costs(1.60, 84.4, 2.46),
     "cortex_m_mve": _Costs(0.165, 33.6, 0.03),
 }
 
 
-def direct_instructions(site: ConvSite, target: Target) -> float:
-    """Of `arm_convolve_wrapper_s8` on a core; there is none for this host."""
+def direct_instructions(site: ConvSite, target: str) -> float:
+    """Of `arm_convolve_wrapper_s8` on a core of Cortex-M."""
     costs, (height, width) = _COSTS[target], site.grid(F2).output  # which does not depend on the algorithm
     window = site.weights[0].size
     pixel = site.outputs * (costs.product * window + costs.output) + costs.entry * window

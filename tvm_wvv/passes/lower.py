@@ -9,8 +9,9 @@ On Cortex-M the stages of one Winograd layer become one kernel, so that only str
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -26,6 +27,7 @@ from tvm_wvv.passes.mve_kernels import mve_kernel
 from tvm_wvv.passes.options import Target
 from tvm_wvv.passes.stage_kernels import merged_kernel, stage_kernel
 from tvm_wvv.passes.stages import STAGES
+from tvm_wvv.passes.x86_kernels import x86_kernel
 from tvm_wvv.quant.operators import Reshape
 from tvm_wvv.schedules import cortex_m, winograd, x86
 
@@ -45,22 +47,27 @@ _MICROKERNELS = {"cortex_m_dsp": (dsp_kernel,), "cortex_m_mve": (mve_kernel, dsp
 
 @tvm.transform.module_pass(opt_level=0, name="LowerIntegerOps")
 class LowerIntegerOps:
-    """For one target. `offloaded` holds, by layer name, kernels that replace our own, or reasons why none does."""
+    """For one target. `offloaded` holds, by layer name, kernels that replace our own, or reasons why none does.
 
-    def __init__(self, target: Target, offloaded: Mapping[str, Kernel | str] = _NONE) -> None:
-        self.target = target
+    `mcpu` names an x86 CPU; `main` gets it as its attribute.
+    """
+
+    def __init__(self, target: Target, offloaded: Mapping[str, Kernel | str] = _NONE, mcpu: str = "") -> None:
+        self.target, self.mcpu = target, x86.resolve(mcpu) if target == "x86" else ""
         self.offloaded = {name: one for name, one in offloaded.items() if isinstance(one, Kernel)}
 
     def transform_module(self, mod: IRModule, _ctx: tvm.transform.PassContext) -> IRModule:
         """The module of kernel calls."""
-        return _Lowering(self.target, mod["main"], self.offloaded).module()
+        return _Lowering(self.target, mod["main"], self.offloaded, self.mcpu).module()
 
 
 class _Lowering:
     """One walk over `main`, from variables of the integer graph to variables of kernel calls."""
 
-    def __init__(self, target: Target, main: relax.Function, offloaded: Mapping[str, Kernel]) -> None:
-        self.main, self.target, self.offloaded = main, target, offloaded
+    def __init__(self, target: Target, main: relax.Function, offloaded: Mapping[str, Kernel], mcpu: str) -> None:
+        self.main, self.target, self.offloaded, self.mcpu = main, target, offloaded, mcpu
+        vectors = x86.vectors_of(mcpu)
+        self.makers = _MICROKERNELS.get(target, ()) if vectors is None else (partial(x86_kernel, vectors),)
         self.builder = relax.BlockBuilder()
         self.new: dict[relax.Expr, relax.Expr] = {param: param for param in main.params}
         self.layers: dict[str, str] = {}
@@ -69,13 +76,20 @@ class _Lowering:
         bindings = [binding for block in self.main.body.blocks for binding in block.bindings]
         with self.builder.function("main", list(self.main.params)):
             with self.builder.dataflow():
-                for group in _groups(bindings, merge=self.target != "x86"):
-                    self._lower(group)
+                for group in _groups(bindings, merge=bool(self.makers) or self.target != "x86"):
+                    for part in self._parts(group):
+                        self._lower(part)
                 result = self.builder.emit_output(self._mapped(self.main.body.body))
             self.builder.emit_func_output(result)
         module = self.builder.get()
-        module["main"] = module["main"].with_attr("layers", self.layers)
+        module["main"] = module["main"].with_attr("layers", self.layers).with_attr("mcpu", self.mcpu)
         return module
+
+    def _parts(self, group: Sequence[relax.Binding]) -> Iterable[Sequence[relax.Binding]]:
+        """The group itself where one kernel computes it; on x86 stages without a kernel for all stay by themselves."""
+        if self.target != "x86" or len(group) == 1 or self._made(group) is not None:
+            return [group]
+        return [[binding] for binding in group]
 
     def _lower(self, group: Sequence[relax.Binding]) -> None:
         last = group[-1]
@@ -103,15 +117,19 @@ class _Lowering:
 
     def _kernel(self, group: Sequence[relax.Binding]) -> Kernel:
         """The scheduled kernel: of microkernels where the target has them, else of TensorIR alone."""
+        made = self._made(group)
+        if made is not None:
+            return made
         nodes, shapes, constants, dtype = _read(group)
-        for maker in _MICROKERNELS.get(self.target, ()):
-            made = maker(nodes, shapes, constants)
-            if made is not None:
-                return made
         kernel = _plain_kernel(nodes, shapes, constants, dtype)
         # Only Winograd stages come in groups, and only for Cortex-M.
         schedule = winograd.schedule if len(group) > 1 else _SCHEDULES[self.target]
         return replace(kernel, func=schedule(kernel.func))
+
+    def _made(self, group: Sequence[relax.Binding]) -> Kernel | None:
+        nodes, shapes, constants, _ = _read(group)
+        kernels = (maker(nodes, shapes, constants) for maker in self.makers)
+        return next((kernel for kernel in kernels if kernel is not None), None)
 
     def _mapped(self, expr: relax.Expr) -> relax.Expr:
         if isinstance(expr, relax.Tuple):

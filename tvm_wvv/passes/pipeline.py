@@ -23,6 +23,7 @@ from tvm_wvv.passes.rewrite_winograd import Decisions, RewriteWinograd
 from tvm_wvv.passes.spec import Mode, layer_recipe, own_recipe, parse_layer_specs, parse_spec
 from tvm_wvv.quant.operators import Affine, Conv2d, Dequantize
 from tvm_wvv.quant.recipe import LayerRecipe, check_recipe, parse_recipe
+from tvm_wvv.schedules import x86
 
 
 def lower(model: QuantModel, options: Options, target: Target, library: Library | None = None) -> Lowered:
@@ -50,7 +51,7 @@ def _lowered(
     exposed = [ExposeLayers(options.alone)] if options.every_layer else []
     staged = _run([*exposed, RewriteWinograd(decisions)], integer)
     offloaded = {} if library is None else offload(staged, library)
-    module = _run([LowerIntegerOps(target, offloaded)], staged)
+    module = _run([LowerIntegerOps(target, offloaded, options.mcpu)], staged)
     backends = {} if library is None else {name: (library.name, one) for name, one in offloaded.items()}
     reports = report_layers(integer, decisions, constant_bytes(module), backends)
     outputs = _layer_outputs(integer) if options.every_layer else model.outputs
@@ -75,13 +76,15 @@ def decide(
     """What is done with each convolution, by layer name; empty where Winograd is off."""
     sites = {name: site_of(call) for name, call in convolutions(integer).items()}
     own, recipe = parse_layer_specs(options.layers, tuple(sites)), _recipe(options, model_sha256, sites)
+    vectors = x86.vectors_of(x86.resolve(options.mcpu)) if target == "x86" else None
+    core = target if vectors is None else vectors.name
     decisions = {}
     for name, site in sites.items():
         if name in own:
-            decision = choose(site, own[name], own_recipe(own[name], recipe.get(name)), target, options.direct)
+            decision = choose(site, own[name], own_recipe(own[name], recipe.get(name)), core, options.direct)
         else:
             general = parse_spec(options.winograd)
-            decision = choose(site, general, layer_recipe(name, general, recipe), target, options.direct)
+            decision = choose(site, general, layer_recipe(name, general, recipe), core, options.direct)
         if decision is not None:
             decisions[name] = decision
     return decisions

@@ -1,13 +1,79 @@
-"""Schedule a kernel for x86 hosts: as it is, for now.
+"""Which kernels an x86 CPU gets, by the name that LLVM knows it under, and how LLVM is told.
 
-LLVM vectorizes the plain loop nests well enough for a host run whose purpose is the same bytes as on the board.
+No name at all stands for any host, x86 or not: TensorIR alone, which LLVM vectorizes as far as it can. `native` is the
+CPU that this runs on.
 """
 
 from __future__ import annotations
 
+import difflib
+from pathlib import Path
+
 from tvm import tirx
+from tvm.target import Target, codegen
+
+from tvm_wvv.errors import WvvError
+from tvm_wvv.kernels.x86_vectors import AVX2, AVX512, AVX512_VNNI, AVX_VNNI, SSE2, Vectors
+
+NATIVE = "native"
+_TRIPLE = "x86_64-linux-gnu"
+# LLVM's names of features, and what /proc/cpuinfo calls them; the widest first.
+GENERATIONS: tuple[tuple[Vectors, dict[str, str]], ...] = (
+    (AVX512_VNNI, {"avx512vnni": "avx512_vnni", "avx512bw": "avx512bw", "avx512dq": "avx512dq"}),
+    (AVX512, {"avx512bw": "avx512bw", "avx512dq": "avx512dq"}),
+    (AVX_VNNI, {"avxvnni": "avx_vnni"}),
+    (AVX2, {"avx2": "avx2"}),
+    (SSE2, {}),
+)
 
 
 def schedule(func: tirx.PrimFunc) -> tirx.PrimFunc:
-    """The kernel unchanged."""
+    """A kernel that has no vectors of its own: unchanged."""
     return func
+
+
+def resolve(mcpu: str) -> str:
+    """The name of a CPU that LLVM knows: `native` becomes this host's, and is empty where the host is no x86.
+
+    A virtual machine may hide what its CPU has: what is hidden makes it a plainer one.
+    """
+    if mcpu != NATIVE:
+        if mcpu and not codegen.llvm_is_valid_cpu(mcpu, _TRIPLE):
+            raise WvvError(f"--mcpu {mcpu}: LLVM knows no such x86 CPU{_suggestion(mcpu)}")
+        return mcpu
+    if not str(codegen.llvm_get_system_triple()).startswith("x86_64"):
+        return ""
+    name, flags = str(codegen.llvm_get_system_cpu()), _host_flags()
+    found = vectors_of(name)
+    hidden = flags is not None and any(
+        not set(needs.values()) <= flags for vectors, needs in GENERATIONS if vectors == found
+    )
+    return "x86-64" if hidden else name
+
+
+def vectors_of(mcpu: str) -> Vectors | None:
+    """The vectors of a resolved name; None for any host."""
+    if not mcpu:
+        return None
+    target = llvm_target(mcpu)
+    return next(
+        vectors for vectors, needs in GENERATIONS if not needs or codegen.target_has_features(sorted(needs), target)
+    )
+
+
+def llvm_target(mcpu: str) -> Target:
+    """For a resolved name."""
+    return Target({"kind": "llvm", "mcpu": mcpu} if mcpu else {"kind": "llvm"})
+
+
+def _host_flags() -> set[str] | None:
+    """What the kernel lets processes use; None where it does not say."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), None)
+
+
+def _suggestion(wrong: str) -> str:
+    known = [str(name) for name in codegen.llvm_get_cpu_archlist(Target({"kind": "llvm", "mtriple": _TRIPLE}))]
+    near = difflib.get_close_matches(wrong, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else "; name one such as x86-64-v3, cascadelake, znver4, or native"

@@ -1,0 +1,215 @@
+"""int8 convolution for x86: an implicit matrix product in registers, requantized before it is stored.
+
+The image is copied once into cells (bytes plus 128, or int16) with its padding around it. There the taps of a window's
+row lie in one run of memory. A register tile is some neighbouring pixels of a row by some registers of output
+channels; each group of cells is broadcast to all lanes and meets one register of weights per tap and block.
+Where whole groups make up a pixel, a broadcast serves every tap that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR is written with)
+
+from tvm_wvv.kernels.kernel import Kernel, Shape
+from tvm_wvv.kernels.microkernel import microkernels
+from tvm_wvv.kernels.windows import output_size
+from tvm_wvv.kernels.x86_cells import Cells
+from tvm_wvv.kernels.x86_output import X86Output, direct_output
+from tvm_wvv.kernels.x86_vectors import Register, Vectors, broadcast_group, load, stores
+from tvm_wvv.quant.operators import Conv2d, FullyConnected, Pair, Window
+from tvm_wvv.quant.parameters import conv_multipliers, dense_multipliers
+
+Buffers = dict[str, tirx.Buffer]
+Tile = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """All numbers of one convolution; `tile` is pixels by registers of output channels."""
+
+    vectors: Vectors
+    cells: Cells
+    size: Pair
+    kernel: Pair
+    strides: Pair
+    outputs: int
+    output: X86Output
+    tile: Tile
+
+    @property
+    def taps(self) -> int:
+        """Taps of a window's row that share broadcasts; 1 where the row is one run of groups across its pixels.
+
+        Sharing keeps a register of weights for each of them, more than 16 registers have room for.
+        """
+        shared = self.vectors.registers > 16 and self.cells.channels % self.vectors.group == 0
+        return self.kernel[1] if shared else 1
+
+    @property
+    def groups(self) -> int:
+        """Groups of one such tap."""
+        run = self.cells.channels * self.kernel[1] // self.taps
+        return -(-run // self.vectors.group)
+
+    @property
+    def blocks(self) -> int:
+        """Registers of output channels."""
+        return -(-self.outputs // self.vectors.lanes)
+
+
+def conv2d(vectors: Vectors, op: Conv2d, x_shape: Shape, weights: np.ndarray, bias: np.ndarray | None) -> Kernel | None:
+    """Filters are OHWI. None for groups, dilation, and what has no short requantization."""
+    output = direct_output(
+        vectors, weights, bias, (op.input.zero_point, op.output.zero_point), conv_multipliers(op), op.clamp
+    )
+    if output is None or weights.shape[3] != x_shape[3] or op.window.dilation != (1, 1):
+        return None
+    size = output_size(x_shape, (weights.shape[1], weights.shape[2]), op.window)
+    layer = _layer(vectors, op.window, x_shape, size, weights, op.input.zero_point, output)
+    return _kernel("conv2d", layer, x_shape, weights, (x_shape[0], *size, len(weights)))
+
+
+def fully_connected(
+    vectors: Vectors, op: FullyConnected, x_shape: Shape, weights: np.ndarray, bias: np.ndarray | None
+) -> Kernel | None:
+    """A 1x1 convolution of one row of pixels, the rows of the input. Weights are OI."""
+    filters = weights[:, None, None, :]
+    output = direct_output(
+        vectors, filters, bias, (op.input.zero_point, op.output.zero_point), dense_multipliers(op), op.clamp
+    )
+    rows = int(np.prod(x_shape)) // weights.shape[1]
+    if output is None:
+        return None
+    shape = (1, 1, rows, weights.shape[1])
+    layer = _layer(vectors, Window(), shape, (1, rows), filters, op.input.zero_point, output)
+    return _kernel("fully_connected", layer, x_shape, filters, (rows, len(weights)))
+
+
+def _layer(
+    vectors: Vectors,
+    window: Window,
+    x_shape: Shape,
+    size: Pair,
+    weights: np.ndarray,
+    zero_point: int,
+    output: X86Output,
+) -> _Layer:
+    cells = Cells(vectors, x_shape, window.padding, zero_point)
+    tile = register_tile(vectors, size[1], -(-len(weights) // vectors.lanes))
+    kernel = weights.shape[1], weights.shape[2]
+    return _Layer(vectors, cells, size, kernel, window.strides, len(weights), output, tile)
+
+
+def _kernel(name: str, layer: _Layer, x_shape: Shape, weights: np.ndarray, y_shape: Shape) -> Kernel:
+    """`x_shape` and `y_shape` are those of the buffers, which are read and written as runs of bytes."""
+    cells, dtype = layer.cells, layer.vectors.cell
+    constants = {"weights": _in_order(layer, weights), **layer.output.constants}
+    parameters = {"x": (x_shape, "int8"), **{key: (one.shape, str(one.dtype)) for key, one in constants.items()}}
+
+    def body(scratch: tirx.Buffer, **buffers: tirx.Buffer) -> None:
+        with T.serial(cells.x_shape[0]) as image:
+            cells.copy(buffers["x"], scratch, image)
+            _rows(layer, image, scratch, buffers)
+
+    parameters["y"] = (y_shape, "int8")
+    func = microkernels(name, "", parameters, body, {"scratch": ((cells.count,), dtype)})
+    return Kernel(name, func.without_attr("wvv.headers"), tuple(constants.values()))
+
+
+def register_tile(vectors: Vectors, width: int, blocks: int) -> Tile:
+    """Pixels and registers of channels whose sums fill the registers best: fewest loads and sums over one row."""
+    best: tuple[float, Tile] | None = None
+    for across in (one for one in (1, 2, 3, 4) if blocks % one == 0):
+        # Beside sums: a register of weights for each block, one broadcast, one for the product of two instructions.
+        room = (vectors.registers - across - 2) // across
+        for pixels in range(1, min(width, room, 16) + 1):
+            steps = -(-width // pixels) * blocks // across
+            # An accumulator is free again after four cycles, in which two units could have begun eight.
+            cost = steps * max(pixels * across, 8) + 0.3 * steps * (pixels + across)
+            if best is None or cost < best[0]:
+                best = cost, (pixels, across)
+    assert best is not None, f"no register tile for {width} pixels and {blocks} blocks"
+    return best[1]
+
+
+def _in_order(layer: _Layer, weights: np.ndarray) -> np.ndarray:
+    """Flat, from (outputs, kh, kw, c): column of blocks, window row, group, tap, block, lane, cell of the group."""
+    vectors, (kernel_h, _), across = layer.vectors, layer.kernel, layer.tile[1]
+    rows = weights.reshape(len(weights), kernel_h, layer.taps, -1)
+    whole = layer.blocks * vectors.lanes, layer.groups * vectors.group
+    filled = np.pad(rows, ((0, whole[0] - len(weights)), (0, 0), (0, 0), (0, whole[1] - rows.shape[3])))
+    split = filled.reshape(-1, across, vectors.lanes, kernel_h, layer.taps, layer.groups, vectors.group)
+    ordered = split.transpose(0, 3, 5, 4, 1, 2, 6)
+    return np.ascontiguousarray(ordered.astype(vectors.weight)).reshape(-1)
+
+
+def _rows(layer: _Layer, image: Expr, scratch: tirx.Buffer, buffers: Buffers) -> None:
+    """All outputs of one image; one column of weights stays in the nearest cache over all its rows."""
+    pixels, across = layer.tile
+    sums = [[Register(layer.vectors.lanes) for _ in range(across)] for _ in range(pixels)]
+    (height, width), columns = layer.size, layer.blocks // across
+    with T.serial(columns) as column, T.serial(height) as row, T.serial(-(-width // pixels)) as number:
+        # The last tile of a row may lie partly over the one before it and write the same bytes again.
+        first = number * pixels if width % pixels == 0 else tirx.min(number * pixels, width - pixels)
+        for block in range(across):
+            for registers in sums:
+                registers[block].set(layer.output.start(buffers, column * across + block))
+        _products(layer, scratch, buffers["weights"], (column, row, first), sums)
+        for block in range(across):
+            for pixel in range(pixels):
+                value = layer.output.value(buffers, column * across + block, sums[pixel][block].value)
+                place = ((image * height + row) * width + first + pixel) * layer.outputs
+                _store(layer, buffers["y"], place, column, block, value)
+
+
+def _store(layer: _Layer, y: tirx.Buffer, pixel: Expr, column: Expr, block: int, value: Expr) -> None:
+    lanes, across = layer.vectors.lanes, layer.tile[1]
+    rest = layer.outputs - (layer.blocks - across + block) * lanes
+    first = pixel + (column * across + block) * lanes
+    if rest >= lanes or layer.blocks == across:
+        stores(y, first, value, lanes, min(rest, lanes))
+        return
+    # Only the last column has a block that is not full.
+    with T.If(column < layer.blocks // across - 1):
+        with T.Then():
+            stores(y, first, value, lanes, lanes)
+        with T.Else():
+            stores(y, first, value, lanes, rest)
+
+
+def _products(
+    layer: _Layer, scratch: tirx.Buffer, weights: tirx.Buffer, at: tuple[Expr, Expr, Expr], sums: list[list[Register]]
+) -> None:
+    vectors, (column, row, first) = layer.vectors, at
+    (pixels, across), (stride_h, stride_w) = layer.tile, layer.strides
+    channels, line = layer.cells.channels, layer.cells.line
+    register = vectors.lanes * vectors.group
+    with T.serial(layer.kernel[0]) as tap_row, T.serial(layer.groups) as group:
+        step = (column * layer.kernel[0] + tap_row) * layer.groups + group
+        of_step = step * (layer.taps * across * register)
+        read = [
+            [load(weights, of_step + (tap * across + block) * register, register) for block in range(across)]
+            for tap in range(layer.taps)
+        ]
+        corner = (row * stride_h + tap_row) * line + first * (stride_w * channels) + group * vectors.group
+        for place, users in _readers(pixels, layer.taps, stride_w):
+            cells = broadcast_group(scratch, corner + place * channels, vectors.lanes)
+            for pixel, tap in users:
+                for block in range(across):
+                    total = sums[pixel][block]
+                    total.set(vectors.dot_product(total.value, cells, read[tap][block]))
+
+
+def _readers(pixels: int, taps: int, stride: int) -> Iterator[tuple[int, list[Tile]]]:
+    """Each column of cells that a tile reads, with the (pixel, tap) pairs that read it."""
+    users: dict[int, list[Tile]] = {}
+    for pixel in range(pixels):
+        for tap in range(taps):
+            users.setdefault(pixel * stride + tap, []).append((pixel, tap))
+    yield from sorted(users.items())

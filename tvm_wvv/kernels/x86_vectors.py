@@ -1,0 +1,199 @@
+"""Vector registers of x86 as TensorIR expressions: loads, broadcasts, dot products of four bytes, exact rescaling.
+
+A *group* is the 32 bits that one lane of a dot product multiplies: four bytes where the CPU has VNNI (unsigned cells
+times signed weights), two int16 otherwise. Sums are int32 modulo 2^32 and no product saturates, so that the order of
+summation shows nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR is written with)
+
+from tvm_wvv.quant.operators import Pair
+
+Index: TypeAlias = Expr | int
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """One generation of vector units. `registers` are what a kernel may fill; `dot` and `dot16` name LLVM intrinsics.
+
+    `dot` multiplies groups and adds them to an accumulator; without it, `multiply_pairs` only multiplies int16 pairs.
+    """
+
+    name: str
+    lanes: int
+    registers: int
+    dot: str | None
+    dot16: str | None
+    multiply_pairs: str | None = None
+
+    @property
+    def unsigned_cells(self) -> bool:
+        """Whether cells are bytes that had 128 added; else they are int16."""
+        return self.dot is not None
+
+    @property
+    def cell(self) -> str:
+        """The element type of what is multiplied by weights."""
+        return "uint8" if self.unsigned_cells else "int16"
+
+    @property
+    def weight(self) -> str:
+        """The element type of weights."""
+        return "int8" if self.unsigned_cells else "int16"
+
+    @property
+    def group(self) -> int:
+        """Cells in a group."""
+        return 4 if self.unsigned_cells else 2
+
+    @property
+    def ints(self) -> str:
+        """The type of a register of int32."""
+        return f"int32x{self.lanes}"
+
+    def dot_product(self, total: Expr, cells: Expr, weights: Expr) -> Expr:
+        """`total` + the dot product of each lane's group; both operands hold one register of cells and weights."""
+        if self.dot is not None:
+            return tirx.call_llvm_pure_intrin(self.ints, self.dot, total, cells, weights)
+        return self.dot_product16(total, cells, weights)
+
+    def dot_product16(self, total: Expr, cells: Expr, weights: Expr) -> Expr:
+        """The same of int16 pairs, whatever a group is otherwise."""
+        if self.dot16 is not None:
+            return tirx.call_llvm_pure_intrin(self.ints, self.dot16, total, cells, weights)
+        product = tirx.call_llvm_pure_intrin(self.ints, self.multiply_pairs, cells, weights)
+        return wrapped(wide(total, self.lanes) + wide(product, self.lanes), self.lanes)
+
+
+AVX512_VNNI = Vectors("avx512vnni", 16, 32, "llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpwssd.512")
+AVX512 = Vectors("avx512", 16, 32, None, None, "llvm.x86.avx512.pmaddw.d.512")
+AVX_VNNI = Vectors("avxvnni", 8, 16, "llvm.x86.avx512.vpdpbusd.256", "llvm.x86.avx512.vpdpwssd.256")
+AVX2 = Vectors("avx2", 8, 16, None, None, "llvm.x86.avx2.pmadd.wd")
+SSE2 = Vectors("sse2", 4, 16, None, None, "llvm.x86.sse2.pmadd.wd")
+
+
+def load(buffer: tirx.Buffer, start: Index, lanes: int) -> Expr:
+    """`lanes` elements of a buffer of one axis."""
+    return tirx.BufferLoad(buffer, [ramp(start, lanes)])
+
+
+def store(buffer: tirx.Buffer, value: Expr, start: Index, lanes: int) -> None:
+    """The opposite of `load`."""
+    T.buffer_store(buffer, value, [ramp(start, lanes)])
+
+
+def ramp(start: Index, lanes: int) -> Expr:
+    """`lanes` neighbouring places."""
+    first = tirx.const(start, "int32") if isinstance(start, int) else start
+    return tirx.Ramp(first, 1, lanes) if lanes > 1 else first
+
+
+def splat(value: int, lanes: int, dtype: str = "int32") -> Expr:
+    """A register of one number."""
+    number = tirx.const(value, dtype)
+    return tirx.Broadcast(number, lanes) if lanes > 1 else number
+
+
+def broadcast_group(cells: tirx.Buffer, start: Index, lanes: int) -> Expr:
+    """One group of cells in every lane; it may start at any cell."""
+    dtype = str(cells.dtype)
+    count = 4 if dtype == "uint8" else 2
+    word = tirx.reinterpret("int32", load(cells, start, count))
+    return tirx.reinterpret(f"{dtype}x{count * lanes}", tirx.Broadcast(word, lanes))
+
+
+def wide(value: Expr, lanes: int) -> Expr:
+    """int32 as int64, where sums of a few do not overflow."""
+    return tirx.Cast(vector_type("int64", lanes), value)
+
+
+def wrapped(value: Expr, lanes: int) -> Expr:
+    """int64 modulo 2^32. LLVM makes additions of 32 bits of it, which TVM's own declare never to wrap."""
+    return tirx.Cast(vector_type("int32", lanes), value)
+
+
+class Register:
+    """A value of one vector register that changes: a small array that LLVM keeps in the register."""
+
+    def __init__(self, lanes: int, dtype: str = "int32") -> None:
+        self._buffer, self._lanes = T.sblock_alloc_buffer((lanes,), dtype), lanes
+
+    def set(self, value: Expr) -> None:
+        """Compute `value` now."""
+        store(self._buffer, value, 0, self._lanes)
+
+    @property
+    def value(self) -> Expr:
+        """What it holds."""
+        return load(self._buffer, 0, self._lanes)
+
+
+def high_of_double(value: Expr, mantissa: tuple[Expr, Expr], lanes: int) -> Expr:
+    """floor((2 * value * mantissa + 2^31) / 2^32) of int32 with |value| < 2^30 (numerics.md, N18).
+
+    `mantissa` are the even and the odd lanes' as registers of int64. x86 multiplies 32 by 32 bits in every other lane:
+    LLVM makes one instruction of a product of int64 whose operands are sign-extended in place.
+    """
+    if lanes == 1:
+        product = tirx.Cast("int64", value + value) * mantissa[0] + splat(1 << 31, 1, "int64")
+        return tirx.Cast("int32", product >> splat(32, 1, "int64"))
+    doubled = tirx.reinterpret(f"int64x{lanes // 2}", value + value)
+    half, places = splat(1 << 31, lanes // 2, "int64"), splat(32, lanes // 2, "int64")
+    low = [(one << places) >> places for one in (doubled, *mantissa)]
+    even, odd = low[0] * low[1] + half, (doubled >> places) * low[2] + half
+    words = [tirx.reinterpret(f"int32x{lanes}", one) for one in (even, odd)]
+    pairs = [place for lane in range(1, lanes, 2) for place in (lane, lanes + lane)]
+    return tirx.Shuffle(words, [tirx.const(place, "int32") for place in pairs])
+
+
+def narrowed(value: Expr, clamp: Pair, lanes: int) -> Expr:
+    """int32 held within the clamp, as int8."""
+    low, top = (splat(limit, lanes) for limit in clamp)
+    return tirx.Cast(vector_type("int8", lanes), tirx.min(tirx.max(value, low), top))
+
+
+def even_and_odd(words: np.ndarray) -> np.ndarray:
+    """int32 for `high_of_double`: of each run of lanes as int64 numbers, whose high halves it does not read."""
+    even, odd = words[..., ::2], words[..., 1::2]
+    return np.stack([even, odd], axis=-2).astype(np.int64)
+
+
+def chunks(count: int, width: int, each: Callable[[Index, int], None]) -> None:
+    """Cover `count` elements by `each(first, lanes)` of `width` lanes, then of ever smaller powers of two."""
+    if count >= width:
+        with T.serial(count // width) as piece:
+            each(piece * width, width)
+    done, rest = count // width * width, count % width
+    while rest:
+        lanes = 1 << (rest.bit_length() - 1)
+        each(done, lanes)
+        done, rest = done + lanes, rest - lanes
+
+
+def vector_type(dtype: str, lanes: int) -> str:
+    """`lanes` elements; TensorIR does not write a single one as a vector."""
+    return f"{dtype}x{lanes}" if lanes > 1 else dtype
+
+
+def run_of(buffer: tirx.Buffer, first: Index, lanes: int) -> list[Expr | int]:
+    """The index of `lanes` elements from `first` on, all axes read as one: code generation adds up what it is given."""
+    return [*(0 for _ in buffer.shape[1:]), ramp(first, lanes)]
+
+
+def stores(buffer: tirx.Buffer, first: Expr, value: Expr, lanes: int, kept: int) -> None:
+    """The first `kept` lanes of `value` from element `first` on, all axes read as one."""
+    if kept == lanes:
+        T.buffer_store(buffer, value, run_of(buffer, first, lanes))
+        return
+    for lane in range(kept):
+        of_lane = tirx.Shuffle([value], [tirx.const(lane, "int32")])
+        T.buffer_store(buffer, of_lane, run_of(buffer, first + lane, 1))

@@ -1,0 +1,259 @@
+"""Exact Winograd convolution for x86: int16 operands, int32 sums modulo 2^32 (numerics.md, N12).
+
+For a group of tiles: V of all of them, vectors along channels; then, for one column of output channels after the other,
+M of every tap as a matrix product in registers, and at once the outputs, vectors along output channels. U streams
+through the caches once a group. The bytes are those of `kernels.winograd`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+from tvm.ir import Expr
+from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR is written with)
+
+from tvm_wvv.kernels.kernel import Kernel, Shape
+from tvm_wvv.kernels.microkernel import microkernels
+from tvm_wvv.kernels.x86_cells import Cells
+from tvm_wvv.kernels.x86_output import X86Output
+from tvm_wvv.kernels.x86_vectors import Register, Vectors, broadcast_group, load, splat, store, stores, wide, wrapped
+from tvm_wvv.quant.operators import Window
+from tvm_wvv.transforms.bilinear import Algorithm
+from tvm_wvv.transforms.grid import Grid
+from tvm_wvv.transforms.modular import quotient
+from tvm_wvv.transforms.straight_line import outputs
+
+# The most tiles whose V and M are held at a time. More would read U less often, and leave the second cache.
+_TILES = 49
+# Loads, in products: of weights, which come from afar, and of what is broadcast.
+_WEIGHTS, _LOAD = 0.9, 0.3
+_PAIR = 2
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """All numbers of one layer. `tiles` go together; `register_tile` is tiles by registers of output channels."""
+
+    vectors: Vectors
+    grid: Grid
+    cells: Cells
+    output: X86Output
+    outputs: int
+    tiles: int
+    register_tile: tuple[int, int]
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """What it is computed by."""
+        return self.grid.algorithm
+
+    @property
+    def channels(self) -> int:
+        """Input channels."""
+        return self.grid.x_shape[3]
+
+    @property
+    def columns(self) -> int:
+        """Columns of output channels."""
+        return self.outputs // (self.vectors.lanes * self.register_tile[1])
+
+    @property
+    def width(self) -> int:
+        """int16 lanes of the input transform: as many as a register has and the channels divide into."""
+        return next(lanes for lanes in (2 * self.vectors.lanes, self.vectors.lanes) if self.channels % lanes == 0)
+
+    @property
+    def all_tiles(self) -> int:
+        """Tiles of one image."""
+        return self.grid.tiles[0] * self.grid.tiles[1]
+
+
+def fits(vectors: Vectors, x_shape: Shape, outputs: int) -> bool:
+    """Whether channels fill whole registers."""
+    return x_shape[3] % vectors.lanes == 0 and outputs % vectors.lanes == 0
+
+
+def winograd_conv2d(
+    vectors: Vectors,
+    algorithm: Algorithm,
+    window: Window,
+    zero_point: int,
+    x_shape: Shape,
+    u: np.ndarray,
+    output: X86Output,
+) -> Kernel:
+    """x int8 NHWC -> int8 NHWC; `u` is U int16 [tap, o, c]."""
+    grid = Grid(algorithm, x_shape, window.padding)
+    top, left = window.padding[:2]
+    below, beyond = grid.padded[0] - top - x_shape[1], grid.padded[1] - left - x_shape[2]
+    cells = Cells(vectors, x_shape, (top, left, below, beyond), zero_point, centred=True)
+    outputs_ = u.shape[1]
+    tiles, register_tile = grouping(vectors, grid.tiles[0] * grid.tiles[1], outputs_ // vectors.lanes)
+    layer = _Layer(vectors, grid, cells, output, outputs_, tiles, register_tile)
+    constants = {"u": _in_order(layer, u), **output.constants}
+    parameters = {"x": (x_shape, "int8"), **{name: (one.shape, str(one.dtype)) for name, one in constants.items()}}
+    lanes = layer.register_tile[1] * vectors.lanes
+    scratch = {
+        "image": ((cells.count,), "int16"),
+        "v": ((algorithm.taps * tiles * x_shape[3],), "int16"),
+        "m": ((algorithm.taps * tiles * lanes,), "int32"),
+    }
+
+    def body(image: tirx.Buffer, v: tirx.Buffer, m: tirx.Buffer, **buffers: tirx.Buffer) -> None:
+        with T.serial(x_shape[0]) as number:
+            cells.copy(buffers["x"], image, number)
+            with T.serial(-(-layer.all_tiles // tiles)) as group:
+                # The last group may hold tiles of the one before it, and make their bytes again.
+                first = tirx.min(group * tiles, layer.all_tiles - tiles)
+                with T.serial(tiles) as tile, T.serial(layer.channels // layer.width) as part:
+                    _input(layer, image, v, first + tile, tile, part)
+                with T.serial(layer.columns) as column:
+                    _products(layer, v, buffers["u"], m, column)
+                    with T.serial(tiles) as tile, T.serial(layer.register_tile[1]) as block:
+                        _output(layer, m, buffers, (number, first + tile, tile), column, block)
+
+    shape = grid.out_shape(outputs_)
+    func = microkernels("winograd", "", {**parameters, "y": (shape, "int8")}, body, scratch)
+    return Kernel(f"winograd_{algorithm.name}_conv2d", func.without_attr("wvv.headers"), tuple(constants.values()))
+
+
+def grouping(vectors: Vectors, tiles: int, registers: int) -> tuple[int, tuple[int, int]]:
+    """How many of an image's tiles go together, and the register tile: the fewest cycles for all products.
+
+    Loads cost less than products, and a group that does not divide the image makes some tiles twice.
+    """
+    room = vectors.registers // 2 if vectors.registers > 16 else 8
+    choices = [
+        (group, (down, across))
+        for group in range(1, min(tiles, _TILES) + 1)
+        for across in (4, 2, 1)
+        for down in range(1, room // across + 1)
+        if registers % across == 0 and group % down == 0
+    ]
+
+    def cost(choice: tuple[int, tuple[int, int]]) -> float:
+        group, (down, across) = choice
+        # An accumulator is free again after four cycles, in which two units could have begun eight.
+        idle = max(1.0, 8 / (down * across))
+        return -(-tiles // group) * group * idle * (1 + _WEIGHTS / down + _LOAD / across)
+
+    return min(choices, key=lambda choice: (cost(choice), -choice[0]))
+
+
+def _in_order(layer: _Layer, u: np.ndarray) -> np.ndarray:
+    """U flat, from [tap, o, c]: column, tap, pair of channels, register, lane, channel of the pair."""
+    lanes, across = layer.vectors.lanes, layer.register_tile[1]
+    split = u.reshape(len(u), layer.columns, across, lanes, layer.channels // _PAIR, _PAIR)
+    return np.ascontiguousarray(split.transpose(1, 0, 4, 2, 3, 5).astype(np.int16)).reshape(-1)
+
+
+class _Values:
+    """Values of a straight-line program, each in a register of its own until nothing needs it."""
+
+    def __init__(self, lanes: int, dtype: str) -> None:
+        self._lanes, self._dtype = lanes, dtype
+
+    def keep(self, value: Expr) -> Expr:
+        """Compute it now; what comes back stands for it."""
+        register = Register(self._lanes, self._dtype)
+        register.set(value)
+        return register.value
+
+
+def _input(layer: _Layer, image: tirx.Buffer, v: tirx.Buffer, tile: Expr, place: Expr, part: Expr) -> None:
+    """V of some channels of one tile, as [tap, tile, channel]."""
+    algorithm, width, channels = layer.algorithm, layer.width, layer.channels
+    columns, tile_w = layer.grid.tiles[1], algorithm.tile[1]
+    corner = tile // columns * (algorithm.m[0] * layer.cells.line) + tile % columns * (algorithm.m[1] * channels)
+    values = _Values(width, "int16")
+
+    def cell(number: int) -> Expr:
+        down, along = divmod(number, tile_w)
+        return values.keep(load(image, corner + (down * layer.cells.line + along * channels) + part * width, width))
+
+    for tap, value in enumerate(outputs(algorithm.input_program, cell, values.keep)):
+        store(v, value, (tap * layer.tiles + place) * channels + part * width, width)
+
+
+def _products(layer: _Layer, v: tirx.Buffer, u: tirx.Buffer, m: tirx.Buffer, column: Expr) -> None:
+    """M as [tap, tile, register, lane] of one column of output channels."""
+    (down, across), lanes, taps = layer.register_tile, layer.vectors.lanes, layer.algorithm.taps
+    pairs = layer.channels // _PAIR
+    sums = [[Register(lanes) for _ in range(across)] for _ in range(down)]
+    with T.serial(taps) as tap, T.serial(layer.tiles // down) as group:
+        for one in (register for row in sums for register in row):
+            one.set(splat(0, lanes))
+        row_of = tap * layer.tiles + group * down
+        with T.serial(pairs) as pair:
+            step = ((column * taps + tap) * pairs + pair) * (across * lanes * _PAIR)
+            weights = [load(u, step + block * lanes * _PAIR, lanes * _PAIR) for block in range(across)]
+            for tile, row in enumerate(sums):
+                cells = broadcast_group(v, (row_of + tile) * layer.channels + pair * _PAIR, lanes)
+                for total, weight in zip(row, weights, strict=True):
+                    total.set(layer.vectors.dot_product16(total.value, cells, weight))
+        for tile, row in enumerate(sums):
+            for block, total in enumerate(row):
+                store(m, total.value, ((row_of + tile) * across + block) * lanes, lanes)
+
+
+def _output(
+    layer: _Layer,
+    m: tirx.Buffer,
+    buffers: dict[str, tirx.Buffer],
+    at: tuple[Expr, Expr, Expr],
+    column: Expr,
+    block: Expr,
+) -> None:
+    """The outputs of one tile and one register of channels; rows and columns beyond the image are left out."""
+    algorithm, lanes, (number, tile, place) = layer.algorithm, layer.vectors.lanes, at
+    across, columns = layer.register_tile[1], layer.grid.tiles[1]
+    (m_h, m_w), (height, width) = algorithm.m, layer.grid.output
+    values = _Values(lanes, "int32")
+
+    def keep(value: Expr) -> Expr:
+        return wide(values.keep(wrapped(value, lanes)), lanes)
+
+    def entry(tap: int) -> Expr:
+        return keep(wide(load(m, ((tap * layer.tiles + place) * across + block) * lanes, lanes), lanes))
+
+    register, row, left = column * across + block, tile // columns * m_h, tile % columns * m_w
+    for k, value in enumerate(outputs(algorithm.output_program, entry, keep)):
+        h, w = row + k // m_w, left + k % m_w
+        total = _divided(value, algorithm.scale, lanes) + layer.output.start(buffers, register)
+        bytes_ = layer.output.value(buffers, register, total)
+        with _where(_inside(h, w, k, algorithm, layer.grid.output)):
+            pixel = (number * height + h) * width + w
+            stores(buffers["y"], pixel * layer.outputs + register * lanes, bytes_, lanes, lanes)
+
+
+def _inside(h: Expr, w: Expr, k: int, algorithm: Algorithm, size: tuple[int, int]) -> list[Expr]:
+    """Conditions under which output k of a tile lies on the image, where that is not always so."""
+    m_h, m_w = algorithm.m
+    last = [(extent - 1) % m for extent, m in zip(size, (m_h, m_w), strict=True)]
+    return [
+        place < extent
+        for place, extent, inner, end in ((h, size[0], k // m_w, last[0]), (w, size[1], k % m_w, last[1]))
+        if inner > end
+    ]
+
+
+@contextmanager
+def _where(checks: Sequence[Expr]) -> Iterator[None]:
+    if not checks:
+        yield
+        return
+    with T.If(tirx.all(*checks)), T.Then():
+        yield
+
+
+def _divided(value: Expr, scale: int, lanes: int) -> Expr:
+    """value / scale of a multiple known modulo 2^32, signed."""
+    division = quotient(scale)
+    # As a signed number: products of 33 and 32 bits fit.
+    inverse = division.inverse - (division.inverse >> 31 << 32)
+    whole = value if inverse == 1 else wide(wrapped(value, lanes), lanes) * splat(inverse, lanes, "int64")
+    return wrapped(whole, lanes) >> splat(division.shift, lanes)
