@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command_line import cache, wvv
 from conftest import require_tool
+from small_board import small_board
 from waiting_qemu import waiting_qemu
 
 from tvm_wvv.micro.toolchain import HOST_CC
@@ -123,6 +124,15 @@ def test_sources_that_were_changed_show(firmware: Path, archive: Path, tmp_path:
     assert times == 1
     source.write_text(changed)
     assert "differs from check/expected.bin" in wvv("micro", "run", folder).line
+
+
+def test_an_image_that_does_not_fit_is_refused_before_it_is_built(archive: Path, tmp_path: Path) -> None:
+    require_tool("arm-none-eabi-gcc")
+    # Enough for the weights and a little code: what is missing shows in the image alone.
+    board = small_board(tmp_path, code=0x46000)
+    line = wvv("micro", "create", tmp_path / "p", archive, "--board", board).line
+    assert "tiny-m4: code needs " in line
+    assert not (tmp_path / "p").exists()
 
 
 def test_what_cannot_be_made_is_refused_and_nothing_is_written(archive: Path, tmp_path: Path) -> None:

@@ -83,9 +83,9 @@ def fit(network: Network, board: Board, *, console: Console = "semihosting") -> 
     )
 
 
-def fit_if_possible(network: Network, board: Board) -> Fit | None:
+def fit_if_possible(network: Network, board: Board, *, console: Console = "semihosting") -> Fit | None:
     """The same; None where there is no compiler to measure with."""
-    return fit(network, board) if shutil.which(GCC) else None
+    return fit(network, board, console=console) if shutil.which(GCC) else None
 
 
 def refuse_misfit(found: Fit) -> None:
