@@ -36,20 +36,26 @@ TO_LOOPS = (
 # The same for a kernel that calls C: compaction sees the one address that is passed, not what is done with it.
 WHOLE_BUFFERS = tuple(one for one in TO_LOOPS if "CompactBufferAllocation" not in str(one.info.name))
 
-# Loops to C. MakePackedAPI and AnnotateEntryFunc stay out: they would wrap the kernel for TVM's runtime. So does
-# StorageRewrite: the workspace has been packed by then.
-_TO_C = (
-    tirx.transform.FlattenBuffer(),
-    tirx.transform.NarrowDataType(32),
-    s_tir.transform.LoopPartition(),
-    tirx.transform.VectorizeLoop(False),
-    tirx.transform.UnrollLoop(),
-    tirx.transform.StmtSimplify(),
-    tirx.transform.RemoveNoOp(),
-    s_tir.transform.RewriteUnsafeSelect(),
-    tirx.transform.CommonSubexprElim(),
-    tirx.transform.LowerIntrin(),
-)
+
+def from_loops(*, vectors: bool) -> tuple[tvm.ir.transform.Pass, ...]:
+    """Loops to what a code generator takes, with or without vectors.
+
+    MakePackedAPI and AnnotateEntryFunc stay out: they would wrap the kernel for TVM's runtime. So does StorageRewrite:
+    the workspace has been packed by then.
+    """
+    return (
+        tirx.transform.FlattenBuffer(),
+        tirx.transform.NarrowDataType(32),
+        s_tir.transform.LoopPartition(),
+        tirx.transform.VectorizeLoop(vectors),
+        tirx.transform.UnrollLoop(),
+        tirx.transform.StmtSimplify(),
+        tirx.transform.RemoveNoOp(),
+        s_tir.transform.RewriteUnsafeSelect(),
+        tirx.transform.CommonSubexprElim(),
+        tirx.transform.LowerIntrin(),
+    )
+
 
 # What a floating-point kernel may use of <math.h>.
 _MATH = frozenset(
@@ -110,7 +116,7 @@ class BareKernel:
 def build(func: tirx.PrimFunc) -> BareKernel:
     """Generate C for one kernel."""
     bare = bare_pointers(run(loop_passes(func), split_reductions(func)))
-    lowered = run(_TO_C, bare.func.with_attr("target", _TARGET))
+    lowered = run(from_loops(vectors=False), bare.func.with_attr("target", _TARGET))
     module = tvm.get_global_func("target.build.c")(tvm.IRModule({"kernel": lowered}), _TARGET)
     text = take(module.inspect_source())
     body, headers = _silence_unused(text), _includes(func, text)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import tvm
-from tvm import s_tir, tirx
+from tvm import tirx
 from tvm.tirx.stmt import Evaluate, SeqStmt
 
 from tvm_wvv.micro.aot import alike, firsts
-from tvm_wvv.micro.bare_c import loop_passes, run
+from tvm_wvv.micro.bare_c import from_loops, loop_passes, run
 from tvm_wvv.micro.bare_pointers import Bare, bare_pointers
 from tvm_wvv.micro.graph import Call, Graph, read_graph
 from tvm_wvv.micro.in_place import in_place_inputs
@@ -28,19 +28,7 @@ from tvm_wvv.plan.memory import align
 
 ALIGNMENT = 64
 
-# Loops to what LLVM takes. The packed calling convention is only for `main`, and only kernels have loops.
-_TO_LLVM = (
-    tirx.transform.FlattenBuffer(),
-    tirx.transform.NarrowDataType(32),
-    s_tir.transform.LoopPartition(),
-    tirx.transform.VectorizeLoop(True),
-    tirx.transform.UnrollLoop(),
-    tirx.transform.StmtSimplify(),
-    tirx.transform.RemoveNoOp(),
-    s_tir.transform.RewriteUnsafeSelect(),
-    tirx.transform.CommonSubexprElim(),
-    tirx.transform.LowerIntrin(),
-)
+# The packed calling convention is only for `main`, and only kernels have loops.
 _ENTRY = (
     tirx.transform.FlattenBuffer(),
     tirx.transform.AnnotateEntryFunc(),
@@ -71,8 +59,9 @@ def one_function(lowered: Lowered, target: tvm.target.Target) -> OneFunction:
     storage = assign(graph, [kernels[group].workspace_bytes for group in groups], overwritable, ALIGNMENT)
     offsets, weights = _weights(graph)
     entry = _entry(lowered, graph, calls, groups, storage, offsets, len(weights))
-    functions = {f"wvv_kernel_{number}": run(_TO_LLVM, _for(one.func, target)) for number, one in enumerate(kernels)}
-    module = tvm.IRModule({name: func.with_attr("global_symbol", name) for name, func in functions.items()})
+    machine = (run(from_loops(vectors=True), _for(one.func, target)) for one in kernels)
+    named = {f"wvv_kernel_{number}": func for number, func in enumerate(machine)}
+    module = tvm.IRModule({name: func.with_attr("global_symbol", name) for name, func in named.items()})
     module["main"] = _packed(entry, target)
     copies = [
         (position, storage.places[name])
