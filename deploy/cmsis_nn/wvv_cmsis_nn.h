@@ -51,6 +51,15 @@ struct wvv_cmsis_nn_softmax {
   int32_t least_difference;
 };
 
+struct wvv_cmsis_nn_pad {
+  int32_t value;
+  int32_t size[4], before[4], after[4];
+};
+
+struct wvv_cmsis_nn_concat {
+  int32_t rows, lhs_block, rhs_block;
+};
+
 /* The first failure since this was last called, 0 where there was none; too little scratch is one. */
 int32_t wvv_cmsis_nn_take_status(void);
 void wvv_cmsis_nn_note(int32_t status);
@@ -77,6 +86,9 @@ void wvv_cmsis_nn_mul(const int8_t *lhs, const int8_t *rhs, const int32_t *param
                       int32_t scratch_bytes);
 void wvv_cmsis_nn_softmax(const int8_t *x, const int32_t *parameters, int8_t *y, int32_t *scratch,
                           int32_t scratch_bytes);
+void wvv_cmsis_nn_pad(const int8_t *x, const int32_t *parameters, int8_t *y, int32_t *scratch, int32_t scratch_bytes);
+void wvv_cmsis_nn_concat(const int8_t *lhs, const int8_t *rhs, const int32_t *parameters, int8_t *y, int32_t *scratch,
+                         int32_t scratch_bytes);
 
 int32_t wvv_cmsis_nn_conv2d_scratch(const int32_t *parameters);
 int32_t wvv_cmsis_nn_depthwise_conv2d_scratch(const int32_t *parameters);
@@ -86,6 +98,8 @@ int32_t wvv_cmsis_nn_max_pool_scratch(const int32_t *parameters);
 int32_t wvv_cmsis_nn_add_scratch(const int32_t *parameters);
 int32_t wvv_cmsis_nn_mul_scratch(const int32_t *parameters);
 int32_t wvv_cmsis_nn_softmax_scratch(const int32_t *parameters);
+int32_t wvv_cmsis_nn_pad_scratch(const int32_t *parameters);
+int32_t wvv_cmsis_nn_concat_scratch(const int32_t *parameters);
 
 /* What the library's structures hold of a window. */
 static inline cmsis_nn_dims wvv_input_dims(const struct wvv_cmsis_nn_window *of) {

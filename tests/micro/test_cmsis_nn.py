@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from library_calls import Fed, program
 from strategies import SingleOp, conv_models, dense_models, depthwise_models
-from strategies_elementwise import binary_models, pool_models, softmax_models
+from strategies_elementwise import binary_models, concat_models, pad_models, pool_models, softmax_models
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.kernels.cmsis_nn import FUNCTIONS, library_call
@@ -30,8 +30,9 @@ from tvm_wvv.resources import deploy_dir
 CORES = ("mps2-an385", "mps2-an386", "mps3-an547")
 CASES = 30
 models = st.one_of(
-    conv_models(grouped=True), depthwise_models(), dense_models(), binary_models(), pool_models(), softmax_models()
-)
+    conv_models(grouped=True), depthwise_models(), dense_models(), binary_models(), pool_models(), softmax_models(),
+    pad_models(), concat_models(),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -146,8 +147,14 @@ def test_files_are_the_sources_of_the_operators_with_headers_and_licence() -> No
             ops.Add(ops.Affine(1, 0), ops.Affine(1, 0), ops.Affine(1, 0)),
             [(1, 4, 4, 2), (2,)], (), r"operands of \(1, 4, 4, 2\) and \(2,\), need one shape",
         ),
+        (ops.Pad(((1, 0),) * 5, 3), [(1, 1, 4, 4, 2)], (), "5 axes, arm_pad_s8 has 4"),
+        (ops.Concat(3), [(1, 4, 4, 2)] * 3, (), "3 operands, the call takes 2"),
+        (ops.Concat(3, (0, 127)), [(1, 4, 4, 1)] * 2, (), "a fused activation"),
+        (ops.Concat(0), [(1, 4, 4, 9000)] * 2, (), "288000 bytes or rows, arm_concatenation_s8_x counts to 65535"),
     ],
-    ids=["operator", "batch", "dilation", "groups", "scales", "broadcast"],
+    ids=[
+        "operator", "batch", "dilation", "groups", "scales", "broadcast", "axes", "operands", "activation", "length",
+    ],
 )  # fmt: skip
 def test_what_cannot_be_called_has_a_reason(op, shapes, constants, reason) -> None:
     known = {name for names in FUNCTIONS.values() for name in names}

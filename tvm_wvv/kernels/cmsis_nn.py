@@ -30,7 +30,11 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "add": ("arm_elementwise_add_s8",),
     "mul": ("arm_elementwise_mul_s8",),
     "softmax": ("arm_softmax_s8",),
+    "pad": ("arm_pad_s8",),
+    "concat": ("arm_concatenation_s8_x",),
 }
+_AXES = 4  # of a tensor of the library
+_MOST = 2**16 - 1  # that its concatenation counts to
 
 
 def library_call(
@@ -56,6 +60,10 @@ def library_call(
             return _elementwise(op, shapes, output)
         case ops.Softmax():
             return _softmax(op, shapes[0], output)
+        case ops.Pad():
+            return _pad(op, shapes[0], output)
+        case ops.Concat():
+            return _concat(op, shapes, output)
     raise TypeError(f"{type(op).__name__} is in the table of functions, but nothing makes its call")
 
 
@@ -118,6 +126,25 @@ def _softmax(op: ops.Softmax, x: Shape, output: Shape) -> LibraryCall:
     use = softmax_parameters(op)
     parameters = (math.prod(x[:-1]), x[-1], use.scale.mantissa, use.scale.shift, use.least)
     return LibraryCall(op.op, (x,), output, parameters)
+
+
+def _pad(op: ops.Pad, x: Shape, output: Shape) -> LibraryCall | str:
+    if len(x) > _AXES:
+        return f"{len(x)} axes, arm_pad_s8 has {_AXES}"
+    more = _AXES - len(x)
+    before, after = ([0] * more + [width[side] for width in op.widths] for side in (0, 1))
+    return LibraryCall(op.op, (x,), output, (op.value, *([1] * more), *x, *before, *after))
+
+
+def _concat(op: ops.Concat, shapes: Sequence[Shape], output: Shape) -> LibraryCall | str:
+    if len(shapes) != 2:
+        return f"{len(shapes)} operands, the call takes 2"
+    if op.clamp != ops.INT8_RANGE:
+        return "a fused activation, CMSIS-NN's concatenation has none"
+    rows, (lhs, rhs) = math.prod(output[: op.axis]), (math.prod(shape[op.axis :]) for shape in shapes)
+    if max(rows, lhs + rhs) > _MOST:
+        return f"{max(rows, lhs + rhs)} bytes or rows, arm_concatenation_s8_x counts to {_MOST}"
+    return LibraryCall(op.op, tuple(shapes), output, (rows, lhs, rhs))
 
 
 def _window(x: Shape, output: Shape, kernel: Sequence[int], window: ops.Window, clamp: ops.Pair) -> tuple[int, ...]:
