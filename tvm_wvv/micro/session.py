@@ -69,15 +69,16 @@ class Session:
 
     def runner(self, board_name: str, link: Link = IN_QEMU) -> Runner:
         """What runs it on a board, reached by `link`, on `x86` or on the `reference` kernels."""
-        check_link(link, None if board_name in (X86, REFERENCE) else load_board(board_name))
-        if board_name == REFERENCE:
-            runner = self.reference()
-            if runner is None:
-                raise WvvError(f"{self.path}: holds no model for the reference kernels; name the .tflite instead")
-            return runner
+        board = None if board_name in (X86, REFERENCE) else load_board(board_name)
+        check_link(link, board)
+        if board is not None:
+            return self._on_board(board, link)
         if board_name == X86:
             return self._on_host()
-        return self._on_board(load_board(board_name), link)
+        runner = self.reference()
+        if runner is None:
+            raise WvvError(f"{self.path}: holds no model for the reference kernels; name the .tflite instead")
+        return runner
 
     def reference(self) -> OnReference | None:
         """The reference kernels on the same model; None for an archive that was written without it."""

@@ -9,6 +9,7 @@ these show that 16 bits hold every operand, int16 has nothing to round and is co
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -59,6 +60,10 @@ class Refusal:
     """Why the convolution stays direct, as a sentence for the report."""
 
     reason: str
+
+
+Decisions = Mapping[str, Choice | Refusal]
+"""What was decided of each convolution, by layer name."""
 
 
 def choose(

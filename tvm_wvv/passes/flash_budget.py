@@ -12,12 +12,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tvm_wvv.passes.choose import Choice, Refusal, exact_forms
+from tvm_wvv.passes.choose import Choice, Decisions, Refusal, exact_forms
 from tvm_wvv.passes.conv_site import ConvSite
 from tvm_wvv.passes.lowered import Lowered
 from tvm_wvv.passes.options import Direct, Target
 
-Decisions = Mapping[str, Choice | Refusal]
 _UNITS = 4096
 _ROUNDS = 4  # of lowering anew; estimates are near enough for one or two
 
@@ -55,11 +54,13 @@ def within_flash(
     Bytes of a form are estimates, so the total is looked at again after each lowering. Where nothing fits, every site
     has its smallest form: the one to refuse.
     """
+    made = lowered(decisions)
+    if _over(made, limit) <= 0:
+        return made
     choices = {name: forms(site, target, direct) for name, site in sites.items()}
     taken = {name: _current(decisions[name], choices[name]) for name in sites}
-    made = lowered(decisions)
     for _ in range(_ROUNDS):
-        over = sum(layer.weight_bytes for layer in made.layers) - limit
+        over = _over(made, limit)
         if over <= 0:
             break
         room = sum(form.flash_bytes for form in taken.values()) - over
@@ -69,6 +70,11 @@ def within_flash(
         taken = smaller
         made = lowered({**decisions, **{name: explained(form, choices[name]) for name, form in taken.items()}})
     return made
+
+
+def _over(made: Lowered, limit: int) -> int:
+    """Bytes of constants beyond the limit."""
+    return sum(layer.weight_bytes for layer in made.layers) - limit
 
 
 def fewest_instructions(layers: Mapping[str, Sequence[Form]], budget: int) -> dict[str, Form] | None:

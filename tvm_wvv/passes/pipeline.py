@@ -9,7 +9,7 @@ from tvm import IRModule, ir
 
 from tvm_wvv.frontends.model import QuantModel, TensorInfo
 from tvm_wvv.passes import integer_ops
-from tvm_wvv.passes.choose import Choice, Refusal, choose
+from tvm_wvv.passes.choose import Choice, Decisions, Refusal, choose
 from tvm_wvv.passes.conv_site import ConvSite
 from tvm_wvv.passes.expose_layers import ExposeLayers
 from tvm_wvv.passes.flash_budget import within_flash
@@ -19,7 +19,7 @@ from tvm_wvv.passes.lowered import LayerReport, Lowered
 from tvm_wvv.passes.offload import Library, offload
 from tvm_wvv.passes.options import Options, Target
 from tvm_wvv.passes.report_layers import constant_bytes, report_layers
-from tvm_wvv.passes.rewrite_winograd import Decisions, RewriteWinograd
+from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
 from tvm_wvv.passes.spec import Mode, layer_recipe, own_recipe, parse_layer_specs, parse_spec
 from tvm_wvv.quant.operators import Affine, Conv2d, Dequantize
 from tvm_wvv.quant.recipe import LayerRecipe, check_recipe, parse_recipe

@@ -10,7 +10,7 @@ Refused: a layer without a Choice stays as it was; `explain` gives its reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tvm
@@ -18,7 +18,7 @@ from tvm import IRModule, relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from tvm_wvv.passes import integer_ops
-from tvm_wvv.passes.choose import Choice, Refusal
+from tvm_wvv.passes.choose import Choice, Decisions
 from tvm_wvv.passes.shapes import window_extent
 from tvm_wvv.passes.stages import (
     InputTransform,
@@ -35,8 +35,6 @@ from tvm_wvv.quant.winograd_parameters import WinogradIntegers
 from tvm_wvv.quant.winograd_ranges import greatest_transformed_input
 from tvm_wvv.reference.winograd import transform_weights
 from tvm_wvv.transforms.catalog import Variant
-
-Decisions = Mapping[str, Choice | Refusal]
 
 
 @tvm.transform.module_pass(opt_level=0, name="RewriteWinograd")
