@@ -22,7 +22,7 @@ def check_against(name: str, session: Session) -> None:
     """Refuses, before any long work, what cannot be compared."""
     if name != NAME:
         raise WvvError(f"--against {name}: {name!r} is unknown; supported: {NAME}")
-    if session.is_archive:
+    if session.is_compiled:
         raise WvvError(f"{session.path}: is compiled already, too late for --against {NAME}; name its .tflite instead")
     find_copy(session.options.cmsis_nn)
 

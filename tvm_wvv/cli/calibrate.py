@@ -123,7 +123,7 @@ def _opened(
     from tvm_wvv.plan.calibrate import targets
 
     session = open_session(named, Options(layers=tuple(parse_layer(text) for text in layer or ())), progress)
-    if session.is_archive:
+    if session.is_compiled:
         raise WvvError(f"{named}: is compiled already; name a .tflite file or the word digits")
     model = tflite.load(session.path)
     return model, targets(model, winograd, session.options.layers, named)

@@ -10,10 +10,12 @@ from tvm_wvv.cli.options import (
     FlashLimit,
     Json,
     Layer,
+    Mcpu,
     ModelOrArchive,
     Recipe,
     Winograd,
     compile_options,
+    for_cpu,
 )
 from tvm_wvv.cli.progress import progress_bars
 
@@ -29,8 +31,10 @@ def command(
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
     flash_limit: FlashLimit = None,
+    mcpu: Mcpu = "",
 ) -> None:
-    """List the layers of MODEL with the algorithm of each, or the reason why a convolution stays direct.
+    """List the layers of MODEL with the algorithm of each, or the reason why a convolution stays direct; on x86 also
+    the cycles by which an algorithm was taken.
 
     The ratio is that of the direct form's multiplications to those that are left.
 
@@ -40,19 +44,23 @@ def command(
 
     wvv explain resnet.tflite --board mps2-an386 --winograd f2 --json
     """
-    from tvm_wvv.cli.measure import layer_figures
+    from tvm_wvv.cli.measure import host_layers, layer_figures
     from tvm_wvv.micro.board import X86, load_board
     from tvm_wvv.micro.session import open_session
     from tvm_wvv.report.figures import explain_object
     from tvm_wvv.report.output import print_json, show
     from tvm_wvv.report.tables import explain_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit)
+    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit), board, mcpu)
     target = None if board == X86 else load_board(board)
     with progress_bars() as progress:
-        network = open_session(model, options, progress).network(target)
-    layers = layer_figures(network)
+        session = open_session(model, options, progress)
+        if target is None and not session.is_archive:
+            name, layers = host_layers(session)
+        else:
+            network = session.network(target)
+            name, layers = network.name, layer_figures(network)
     if json:
-        print_json(explain_object(board, network.name, layers))
+        print_json(explain_object(board, name, layers))
     else:
-        show(explain_table(board, network.name, layers))
+        show(explain_table(board, name, layers))

@@ -7,16 +7,19 @@ flash, RAM and stack. So counting shows in no figure.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tvm_wvv.data import images
 from tvm_wvv.errors import WvvError
+from tvm_wvv.frontends import tflite
 from tvm_wvv.frontends.model import TensorInfo
 from tvm_wvv.micro.board import X86, load_board
+from tvm_wvv.micro.cmsis_nn import library_for
 from tvm_wvv.micro.counts import NOTHING, Counts, count
 from tvm_wvv.micro.cycles import ASSUMPTIONS
 from tvm_wvv.micro.elf_sizes import elf_sizes
@@ -28,8 +31,11 @@ from tvm_wvv.micro.network import Network
 from tvm_wvv.micro.progress import Progress
 from tvm_wvv.micro.resume import run_facts, run_resumed
 from tvm_wvv.micro.runners import Arrays, OnBoard, OnReference
-from tvm_wvv.micro.session import REFERENCE, Session
+from tvm_wvv.micro.session import REFERENCE, Session, for_this_host
 from tvm_wvv.micro.stand_in import require_qemu
+from tvm_wvv.micro.x86_facts import LibraryFacts
+from tvm_wvv.micro.x86_loaded import facts_of
+from tvm_wvv.passes.pipeline import lower
 from tvm_wvv.quant.operators import Affine
 from tvm_wvv.report.figures import FunctionFigures, LayerFigures, Profile, Totals
 from tvm_wvv.report.score import Score, score
@@ -51,6 +57,29 @@ def layer_figures(network: Network, counts: Counts = NOTHING) -> tuple[LayerFigu
         )
         for layer, instructions, cycles, workspace in rows
     )  # fmt: skip
+
+
+def library_layers(facts: LibraryFacts) -> tuple[LayerFigures, ...]:
+    """The same rows of a library for x86, whose instructions nobody counts."""
+    return tuple(_host_row(layer) for layer in facts.layers)
+
+
+def host_layers(session: Session) -> tuple[str, tuple[LayerFigures, ...]]:
+    """The name of the session's network and what would be done with its layers on x86, or was done in a library."""
+    if session.is_library:
+        facts = facts_of(session.path)
+        return facts.name, library_layers(facts)
+    options = for_this_host(session.options)
+    library_for(options, None)  # refuses what does not run here
+    lowered = lower(tflite.load(session.path), options, "x86")
+    rows = ({**asdict(layer), "workspace_bytes": None} for layer in lowered.layers)
+    return lowered.name, tuple(_host_row(row) for row in rows)
+
+
+def _host_row(layer: Mapping[str, Any]) -> LayerFigures:
+    kept = {field.name for field in fields(LayerFigures)}
+    known = {name: value for name, value in layer.items() if name in kept}
+    return LayerFigures(instructions=None, cycles_m4_estimate=None, **known)
 
 
 def static_totals(network: Network) -> Totals:

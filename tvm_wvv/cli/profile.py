@@ -1,26 +1,31 @@
-"""`wvv profile`: instructions of each layer, RAM, flash and stack of the firmware image."""
+"""`wvv profile`: instructions of each layer, RAM, flash and stack of the firmware image; on x86 the layers' times."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tvm_wvv.cli.options import (
-    BoardName,
+    BoardOrHost,
     CmsisNnFolder,
     Codegen,
     Direct,
     FlashLimit,
     Json,
     Layer,
+    Mcpu,
     ModelOrArchive,
     Recipe,
     Winograd,
     compile_options,
+    for_cpu,
 )
 from tvm_wvv.cli.progress import progress_bars
+
+if TYPE_CHECKING:
+    from tvm_wvv.passes.options import Options
 
 Against = Annotated[
     str | None,
@@ -31,7 +36,7 @@ Top = Annotated[int, typer.Option("--top", metavar="N", min=0, help="List the N 
 
 def command(
     model: ModelOrArchive,
-    board: BoardName,
+    board: BoardOrHost,
     json: Json = False,
     top: Top = 0,
     winograd: Winograd = "auto",
@@ -42,8 +47,9 @@ def command(
     cmsis_nn: CmsisNnFolder = None,
     flash_limit: FlashLimit = None,
     against: Against = None,
+    mcpu: Mcpu = "",
 ) -> None:
-    """Build the firmware of MODEL, run one inference, and list instructions, flash and RAM.
+    """Build the firmware of MODEL, run one inference, and list instructions, flash and RAM; on x86, time each layer.
 
     Instructions are exact and the same every time. Cycles are an estimate for a Cortex-M4 by its manual's table (the
     report says under what assumptions): QEMU models no cycles. Other cores have none.
@@ -57,7 +63,21 @@ def command(
     wvv profile resnet.tflite --board mps2-an500 --winograd off --json
 
     wvv profile digits --board mps2-an386 --against cmsis-nn
+
+    wvv profile resnet.tflite --board x86 --mcpu x86-64-v3
     """
+    from tvm_wvv.micro.board import X86
+
+    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit), board, mcpu)
+    if board == X86:
+        from tvm_wvv.cli.profile_x86 import profile_library
+
+        profile_library(model, options, against, top, json)
+    else:
+        _profile_firmware(model, board, options, against, top, json)
+
+
+def _profile_firmware(model: str, board: str, options: Options, against: str | None, top: int, json: bool) -> None:
     from tvm_wvv.cli.against import baseline, check_against
     from tvm_wvv.cli.measure import profile
     from tvm_wvv.micro.session import open_session
@@ -65,7 +85,6 @@ def command(
     from tvm_wvv.report.output import print_json, show
     from tvm_wvv.report.tables import against_table, functions_table, profile_table, totals_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit)
     with progress_bars() as progress:
         session = open_session(model, options, progress)
         if against is not None:

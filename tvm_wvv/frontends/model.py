@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from tvm import IRModule
+from typing import TYPE_CHECKING
 
 from tvm_wvv.quant.operators import Affine
+
+if TYPE_CHECKING:
+    from tvm import IRModule
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ Kernels that are structurally equal are one C function, so code does not grow wi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import tvm_ffi
@@ -21,6 +22,8 @@ from tvm_wvv.micro.graph import Call, Graph, read_graph
 from tvm_wvv.micro.in_place import in_place_inputs
 from tvm_wvv.micro.storage import Place, Storage, Use, assign
 from tvm_wvv.passes.lowered import Lowered
+from tvm_wvv.plan.memory import ALIGNMENT
+from tvm_wvv.quant.operators import Affine
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,17 @@ class Copy:
     bytes: int
 
 
+Step: TypeAlias = Invoke | Skip | Copy
+
+
 @dataclass(frozen=True)
 class Port:
-    """An input or output of the network: its C name, the model's name for it, and its size."""
+    """An input or output of the network: its C name, the model's name for it, its size and its quantization."""
 
     name: str
     tensor: str
     bytes: int
+    affine: Affine | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class Program:
 
     name: str
     functions: tuple[Function, ...]
-    steps: tuple[Invoke | Skip | Copy, ...]
+    steps: tuple[Step, ...]
     weights: Mapping[str, np.ndarray]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -94,14 +101,16 @@ class Program:
     peak: Peak
 
 
-def program(lowered: Lowered) -> Program:
-    """Decide everything about the C program for a lowered module."""
+def program(
+    lowered: Lowered, make: Callable[[tirx.PrimFunc], BareKernel] = build, alignment: int = ALIGNMENT
+) -> Program:
+    """Decide everything about the C program for a lowered module; `make` generates the code of one kernel."""
     graph = read_graph(lowered)
     calls = [step for step in graph.steps if isinstance(step, Call)]
     groups = alike([graph.functions[call.function] for call in calls])
-    kernels = [build(graph.functions[calls[first].function]) for first in firsts(groups)]
+    kernels = [make(graph.functions[calls[first].function]) for first in firsts(groups)]
     overwritable = [in_place_inputs(graph.functions[call.function]) for call in calls]
-    storage = assign(graph, [kernels[g].workspace_bytes for g in groups], overwritable)
+    storage = assign(graph, [kernels[g].workspace_bytes for g in groups], overwritable, alignment)
     functions = _functions(lowered.name, graph, calls, groups, kernels, storage)
     layers = tuple(layer.name for layer in lowered.layers)
     weight_names = _weight_names(lowered.name, graph, layers)
@@ -184,11 +193,12 @@ def _weight_names(model: str, graph: Graph, layers: Sequence[str]) -> dict[str, 
 
 
 def _ports(lowered: Lowered, graph: Graph) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
-    tensors = [info.name for info in (*lowered.inputs, *lowered.outputs)]
+    infos = (*lowered.inputs, *lowered.outputs)
+    tensors, affines = [info.name for info in infos], [info.affine for info in infos]
     sizes = [graph.bytes[name] for name in (*graph.inputs, *graph.outputs)]
     # The header's macros for the arena and the workspace look like those for tensors of these names.
     names = unique(("arena", "workspace", *(identifier(name) for name in tensors)))[2:]
-    ports = tuple(Port(*port) for port in zip(names, tensors, sizes, strict=True))
+    ports = tuple(Port(*port) for port in zip(names, tensors, sizes, affines, strict=True))
     return ports[: len(graph.inputs)], ports[len(graph.inputs) :]
 
 
@@ -199,12 +209,12 @@ def _steps(
     storage: Storage,
     weight_names: Mapping[str, str],
     layers: Sequence[str],
-) -> tuple[Invoke | Skip | Copy, ...]:
+) -> tuple[Step, ...]:
     def place(tensor: str) -> Place:
         found = storage.places[tensor]
         return Place("weight", name=weight_names[tensor]) if found.region == "weight" else found
 
-    steps: list[Invoke | Skip | Copy] = []
+    steps: list[Step] = []
     k = 0
     for step in graph.steps:
         if isinstance(step, Call):

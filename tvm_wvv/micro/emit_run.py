@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tvm_wvv.kernels.cmsis_nn import SHIM
-from tvm_wvv.micro.aot import Copy, Invoke, Port, Program, Skip
+from tvm_wvv.micro.aot import Copy, Port, Program, Skip, Step
 from tvm_wvv.micro.c_names import comment
 from tvm_wvv.micro.emit_model import size_macro
 from tvm_wvv.micro.storage import Place
@@ -18,10 +18,14 @@ _STRING = """
 _STATUS = {SHIM.header: (f'#include "{SHIM.header}"\n', "wvv_cmsis_nn_take_status()")}
 
 
-def interface_header(program: Program) -> str:
-    """Sizes, one structure of pointers for the inputs and one for the outputs, and the function that runs the model."""
+def interface_header(program: Program, further: str = "") -> str:
+    """Sizes, one structure of pointers for the inputs and one for the outputs, and the function that runs the model.
+
+    `further` declares what a target has besides.
+    """
     name, upper = program.name, program.name.upper()
-    sizes = "".join(f"#define {size_macro(name, port)} {port.bytes}\n" for port in (*program.inputs, *program.outputs))
+    ports = (*program.inputs, *program.outputs)
+    sizes = "".join(f"#define {size_macro(name, port)} {port.bytes}\n" for port in ports)
     return f"""#ifndef TVMGEN_{upper}_H_
 #define TVMGEN_{upper}_H_
 
@@ -34,13 +38,13 @@ extern "C" {{
 /* Bytes of each tensor, of the largest kernel's scratch, and of the arena that holds scratch and tensors between. */
 {sizes}#define TVMGEN_{upper}_WORKSPACE_SIZE {program.workspace_bytes}
 #define TVMGEN_{upper}_ARENA_SIZE {program.arena_bytes}
-
+{_quantization(name, ports)}
 {_structure("inputs", name, program.inputs)}
 {_structure("outputs", name, program.outputs)}
 /* Runs the model once; 0 on success. Inputs are only read. Inputs and outputs must not overlap, and each pointer must
  * be aligned for its element type. Not reentrant: the arena is static. */
 int32_t tvmgen_{name}_run(struct tvmgen_{name}_inputs* inputs, struct tvmgen_{name}_outputs* outputs);
-
+{further}
 #ifdef __cplusplus
 }}
 #endif
@@ -83,27 +87,49 @@ static WVV_ARENA _Alignas(16) uint8_t arena[TVMGEN_{upper}_ARENA_SIZE];
 """
 
 
+def _quantization(model: str, ports: Sequence[Port]) -> str:
+    """What real numbers the codes of each quantized port stand for."""
+    lines = [
+        f"#define {size_macro(model, port).removesuffix('_SIZE')}_{what}\n"
+        for port in ports
+        if port.affine is not None
+        for what in (f"SCALE {_float32(port.affine.scale)}", f"ZERO_POINT ({port.affine.zero_point})")
+    ]
+    head = "\n/* Quantization: real = scale * (code - zero point). */\n"
+    return head + "".join(lines) if lines else ""
+
+
+def _float32(value: float) -> str:
+    """A C literal; nine digits tell all float32 apart."""
+    text = f"{value:.9g}"
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
 def _structure(kind: str, name: str, ports: Sequence[Port]) -> str:
     fields = "".join(f"  void* {port.name}; {comment(port.tensor)}\n" for port in ports)
     return f"struct tvmgen_{name}_{kind} {{\n{fields}}};\n"
 
 
 def _body(program: Program) -> str:
+    return layer_calls(program, lambda step: _statements(program, step), "wvv_layer_mark({}u);")
+
+
+def layer_calls(program: Program, statements: Callable[[Step], list[str]], mark: str) -> str:
     """Calls with a comment at each layer's first and a mark after each layer's last, in the order of the program."""
     lines: list[str] = []
     layer: int | None = None
     for step in program.steps:
         following = None if isinstance(step, Copy) else step.layer
         if following != layer:
-            lines += [] if layer is None else [f"wvv_layer_mark({layer}u);"]
+            lines += [] if layer is None else [mark.format(layer)]
             lines += [] if following is None else [comment(program.layers[following])]
             layer = following
-        lines += _statements(program, step)
-    lines += [] if layer is None else [f"wvv_layer_mark({layer}u);"]
+        lines += statements(step)
+    lines += [] if layer is None else [mark.format(layer)]
     return "".join(f"  {line}\n" for line in lines)
 
 
-def _statements(program: Program, step: Invoke | Skip | Copy) -> list[str]:
+def _statements(program: Program, step: Step) -> list[str]:
     match step:
         case Skip():
             return []

@@ -27,7 +27,7 @@ from tvm_wvv.passes.select_layers import select_layers
 
 def refuse_archive(session: Session) -> None:
     """Before any long work."""
-    if session.is_archive:
+    if session.is_compiled:
         raise WvvError(
             f"{session.path}: is compiled already and gives the network's own outputs, not those of its layers; "
             "name its .tflite and the same options instead"

@@ -15,6 +15,7 @@ from tvm_wvv.micro.one_function import OneFunction, one_function
 from tvm_wvv.micro.storage import Place
 from tvm_wvv.passes.lowered import Lowered
 from tvm_wvv.schedules.x86 import llvm_target
+from tvm_wvv.schedules.x86_features import check_host
 
 
 class InProcess:
@@ -22,8 +23,10 @@ class InProcess:
 
     def __init__(self, lowered: Lowered) -> None:
         self._inputs = lowered.inputs
-        attributes = lowered.module["main"].attrs
-        self._made: OneFunction = one_function(lowered, llvm_target(str(attributes.get("mcpu", ""))))
+        mcpu = str(lowered.module["main"].attrs.get("mcpu", ""))
+        if mcpu:
+            check_host(mcpu)
+        self._made: OneFunction = one_function(lowered, llvm_target(mcpu))
         # TVM allocates on 64 bytes, which is what the code takes for granted.
         arena = np.zeros(max(self._made.arena_bytes, 1), np.uint8)
         self._fixed = [tvm.runtime.tensor(self._made.weights), tvm.runtime.tensor(arena)]

@@ -158,7 +158,7 @@ def _rendered(recipe: Recipe) -> Files:
             continue
         inside = path.relative_to(folder).as_posix()
         name = _named(inside.removesuffix(".j2"), recipe)
-        files[name] = _render(f"{recipe.template}/{inside}", facts) if path.suffix == ".j2" else path.read_bytes()
+        files[name] = render(f"{recipe.template}/{inside}", facts) if path.suffix == ".j2" else path.read_bytes()
     return files
 
 
@@ -173,7 +173,8 @@ def _named(path: str, recipe: Recipe) -> str:
     return path
 
 
-def _render(template: str, facts: Mapping[str, object]) -> bytes:
+def render(template: str, facts: Mapping[str, object]) -> bytes:
+    """A file of deploy/templates, filled in."""
     return _environment().get_template(template).render(facts).encode()
 
 

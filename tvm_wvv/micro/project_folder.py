@@ -1,7 +1,7 @@
-"""A project's folder on the disk: written whole or not at all.
+"""A project's folder on the disk, or another's: written whole or not at all.
 
-Takes the files of `project_files.py`. Refuses a folder that has something in it, and with `force` one that is no
-project of ours; after an error or Ctrl-C what stood there before stands there still.
+Takes the files of `project_files.py`, or any by name. Refuses for a project a folder that has something in it, and with
+`force` one that is no project of ours; after an error or Ctrl-C what stood there before stands there still.
 """
 
 from __future__ import annotations
@@ -17,12 +17,7 @@ from tvm_wvv.micro.project import PROJECT_FILE, is_ours
 
 def check_target(folder: Path, *, force: bool) -> None:
     """Refuse a place where the project cannot go, before any long work is done for it."""
-    if not folder.parent.is_dir():
-        raise WvvError(f"{folder}: the folder {folder.parent} does not exist; make it first")
-    if folder.resolve() == Path.cwd():
-        raise WvvError(f"{folder}: is the current folder; name another, which the project will be")
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise WvvError(f"{folder}: exists and is no folder; name another")
+    check_place(folder)
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not force:
@@ -33,9 +28,24 @@ def check_target(folder: Path, *, force: bool) -> None:
         )
 
 
+def check_place(folder: Path) -> None:
+    """Refuse what can be no folder of ours, whatever is in it."""
+    if not folder.parent.is_dir():
+        raise WvvError(f"{folder}: the folder {folder.parent} does not exist; make it first")
+    if folder.resolve() == Path.cwd():
+        raise WvvError(f"{folder}: is the current folder; name another, which will be made anew")
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise WvvError(f"{folder}: exists and is no folder; name another")
+
+
 def write_project(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> None:
-    """Write all files into a new folder beside it, which then takes its place."""
+    """Write all files of a project, where `check_target` allows it."""
     check_target(folder, force=force)
+    write_folder(folder, files)
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write all files into a new folder beside it, which then takes its place and all that was in it."""
     folder = folder.resolve()
     try:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:

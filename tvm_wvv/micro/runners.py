@@ -28,6 +28,7 @@ from tvm_wvv.micro.serial_port import Port
 
 if TYPE_CHECKING:
     from tvm_wvv.micro.in_process import InProcess
+    from tvm_wvv.micro.x86_loaded import Library
     from tvm_wvv.reference.golden import Golden
 
 Arrays = tuple[np.ndarray, ...]
@@ -130,9 +131,9 @@ class SerialFigures:
 
 @dataclass(frozen=True)
 class OnHost:
-    """TVM's LLVM code, run in this process."""
+    """TVM's LLVM code, run in this process: compiled just now, or a shared library."""
 
-    network: InProcess
+    network: InProcess | Library
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
 

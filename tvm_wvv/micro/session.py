@@ -20,6 +20,8 @@ from tvm_wvv.micro.link import IN_QEMU, Link, board_runner, check_link
 from tvm_wvv.micro.network import Network, compiled, of_archive, with_whole_names
 from tvm_wvv.micro.progress import Progress, silent
 from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, OnSerial, Runner
+from tvm_wvv.micro.x86_folder import is_library, library_in, model_beside
+from tvm_wvv.micro.x86_loaded import load
 from tvm_wvv.passes import pipeline
 from tvm_wvv.passes.options import Options, Target
 
@@ -29,7 +31,7 @@ REFERENCE = "reference"
 
 @dataclass(frozen=True)
 class Session:
-    """One model or archive under one set of options."""
+    """One model, archive or library for x86 under one set of options."""
 
     path: Path
     options: Options
@@ -40,8 +42,19 @@ class Session:
         # By its name too: a damaged archive must be called one, not a bad model.
         return self.path.suffix == ".tar" or archive.is_archive(self.path)
 
+    @property
+    def is_library(self) -> bool:
+        return is_library(self.path)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether it is too late for options."""
+        return self.is_archive or self.is_library
+
     def network(self, board: Board | None) -> Network:
         """Its C text and figures, for the core of `board`; None where it is not to run on one."""
+        if self.is_library:
+            raise WvvError(f"{self.path}: is compiled for {X86} and holds nothing else; name its .tflite instead")
         if self.is_archive:
             network = of_archive(self.path)
             if network.library is not None and (board is None or board.name != network.board):
@@ -56,7 +69,7 @@ class Session:
 
     def fitted(self, board: Board | None) -> Session:
         """The same, with `auto` held to the board's flash where the fastest forms of all layers overfill it."""
-        if self.is_archive or board is None or self.options.winograd != "auto" or self.options.flash_bytes is not None:
+        if self.is_compiled or board is None or self.options.winograd != "auto" or self.options.flash_bytes is not None:
             return self
         room = weight_room(board)
         if self._compiled(board, self.options).emitted.weight_bytes <= room:
@@ -84,11 +97,17 @@ class Session:
         """The reference kernels on the same model; None for an archive that was written without it."""
         from tvm_wvv.reference.golden import Golden
 
-        source = archive.read(self.path).model if self.is_archive else self.path.read_bytes()
+        source = self._model()
         if source is None:
             return None
         model = tflite.from_bytes(source, "model", str(self.path))
         return OnReference(Golden(source), model.inputs, model.outputs)
+
+    def _model(self) -> bytes | None:
+        """The .tflite itself, where it is at hand."""
+        if self.is_library:
+            return model_beside(self.path)
+        return archive.read(self.path).model if self.is_archive else self.path.read_bytes()
 
     def _on_board(self, board: Board, link: Link) -> OnBoard | OnSerial:
         network = self.network(board)
@@ -99,9 +118,14 @@ class Session:
         return runner
 
     def _on_host(self) -> OnHost:
-        """TVM's LLVM back end on the model lowered for this host, or on the module that an archive holds."""
+        """TVM's LLVM back end on the model lowered for this host, or on the module that an archive holds; a library
+        as it is.
+        """
         from tvm_wvv.micro.in_process import InProcess
 
+        if self.is_library:
+            library = load(self.path)
+            return OnHost(library, library.facts.inputs, library.facts.outputs)
         library_for(self.options, None)  # refuses what does not run here
         if self.is_archive:
             lowered = self.network(None).lowered
@@ -116,16 +140,16 @@ def for_this_host(options: Options) -> Options:
 
 
 def open_session(named: str, options: Options, progress: Progress = silent) -> Session:
-    """The session of what a user named: a word of `models`, a .tflite file, or an archive."""
-    path = models.packaged(named) or Path(named)
+    """The session of what a user named: a word of `models`, a .tflite file, an archive, or a library for x86."""
+    path = models.packaged(named) or library_in(Path(named))
     if path.is_dir():
-        raise WvvError(f"{named}: is a folder, need a .tflite file, an archive of wvv compile, or the word digits")
+        raise WvvError(f"{named}: is a folder, need a .tflite file, what wvv compile made, or the word digits")
     if not path.exists():
-        raise WvvError(f"{named}: no such file; need a .tflite file, an archive of wvv compile, or the word digits")
+        raise WvvError(f"{named}: no such file; need a .tflite file, what wvv compile made, or the word digits")
     session = Session(path, options, progress)
-    if not session.is_archive:
+    if not session.is_compiled:
         return replace(session, options=with_whole_names(path, options, progress))
     if options != Options():
-        late = "too late for --winograd, --layer and --recipe"
+        late = "too late for --winograd, --layer, --recipe and --mcpu"
         raise WvvError(f"{named}: is compiled already, {late}; name its .tflite instead")
     return session

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 from tvm_wvv.errors import WvvError
@@ -45,7 +45,7 @@ class Choice:
     """`variant` computes the site; `multiplications` are of one run, whole tiles counted.
 
     `ranges` prove that nothing rounds before the end; what rounds in between has its proved `integers` instead.
-    `reason` says why a faster form was given up, where one was.
+    `reason` says why a faster form was given up, where one was, and on x86 what `auto` expects of the one it took.
     """
 
     variant: Variant
@@ -132,7 +132,7 @@ def _cheapest(site: ConvSite, target: str, direct: Direct) -> Choice | Refusal:
         variant = Variant(algorithm, "exact")
         decision = _loss(site, variant, target, direct) or prove(site, variant)
         if isinstance(decision, Choice):
-            return decision
+            return replace(decision, reason=_gain(site, variant, target, direct))
         refusals.append(decision)
     # The first reason is that of the algorithm which would have been best.
     return refusals[0]
@@ -174,6 +174,15 @@ def _loss(site: ConvSite, variant: Variant, target: str, direct: Direct) -> Refu
         f"does not pay with {site.x_shape[3]} input and {site.outputs} output channels on "
         f"{site.x_shape[1]}x{site.x_shape[2]}: about {winograd:,.0f} {unit} by {variant}, {beside:,.0f} direct"
     )
+
+
+def _gain(site: ConvSite, variant: Variant, target: str, direct: Direct) -> str | None:
+    """On x86, where the estimates are cycles: what `variant` was weighed against. Elsewhere its name says enough."""
+    estimates = _estimates(target)
+    if not isinstance(estimates, X86Estimate):
+        return None
+    winograd = estimates.winograd_instructions(site, variant.algorithm)
+    return f"about {winograd:,.0f} {estimates.unit}, {_direct(site, target, direct):,.0f} direct"
 
 
 def _direct(site: ConvSite, target: str, direct: Direct) -> float:

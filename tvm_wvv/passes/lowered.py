@@ -15,7 +15,8 @@ OWN = "own"
 class LayerReport:
     """One layer as `explain` and `profile` show it.
 
-    `reason` says why Winograd was refused, or a slower form of it taken; it is None where Winograd was not asked for.
+    `reason` says why Winograd was refused, or a slower form of it taken, and on x86 by which estimate `auto` took it;
+    it is None where Winograd was not asked for.
     `backend` is whose kernel computes it; `backend_reason` says why it is ours where a library was asked for.
     """
 

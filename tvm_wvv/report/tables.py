@@ -33,9 +33,10 @@ def table(
 
 
 def explain_table(board: str, model: str, layers: Sequence[LayerFigures]) -> Table:
-    """Per layer: its algorithm, or why it stays direct, and the multiplications that are left."""
+    """Per layer: its algorithm, why it stays direct or has the form that it has, and the multiplications left."""
     foreign = any(layer.backend != OWN or layer.backend_reason for layer in layers)
-    columns = ("layer", "op", "algorithm", "MACs", "multiplications", "ratio", "why not Winograd",
+    chosen = any(layer.reason and layer.algorithm != "direct" for layer in layers)
+    columns = ("layer", "op", "algorithm", "MACs", "multiplications", "ratio", "why" if chosen else "why not Winograd",
                *(["kernel"] if foreign else []))  # fmt: skip
     rows = [
         (

@@ -7,23 +7,23 @@ CPU that this runs on.
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 
 from tvm import tirx
 from tvm.target import Target, codegen
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.kernels.x86_vectors import AVX2, AVX512, AVX512_VNNI, AVX_VNNI, SSE2, Vectors
+from tvm_wvv.schedules.x86_features import host_cpu
 
 NATIVE = "native"
 _TRIPLE = "x86_64-linux-gnu"
-# LLVM's names of features, and what /proc/cpuinfo calls them; the widest first.
-GENERATIONS: tuple[tuple[Vectors, dict[str, str]], ...] = (
-    (AVX512_VNNI, {"avx512vnni": "avx512_vnni", "avx512bw": "avx512bw", "avx512dq": "avx512dq"}),
-    (AVX512, {"avx512bw": "avx512bw", "avx512dq": "avx512dq"}),
-    (AVX_VNNI, {"avxvnni": "avx_vnni"}),
-    (AVX2, {"avx2": "avx2"}),
-    (SSE2, {}),
+# What a CPU must have, by LLVM's names; the widest first.
+GENERATIONS: tuple[tuple[Vectors, tuple[str, ...]], ...] = (
+    (AVX512_VNNI, ("avx512vnni", "avx512bw", "avx512dq")),
+    (AVX512, ("avx512bw", "avx512dq")),
+    (AVX_VNNI, ("avxvnni",)),
+    (AVX2, ("avx2",)),
+    (SSE2, ()),
 )
 
 
@@ -43,12 +43,7 @@ def resolve(mcpu: str) -> str:
         return mcpu
     if not str(codegen.llvm_get_system_triple()).startswith("x86_64"):
         return ""
-    name, flags = str(codegen.llvm_get_system_cpu()), _host_flags()
-    found = vectors_of(name)
-    hidden = flags is not None and any(
-        not set(needs.values()) <= flags for vectors, needs in GENERATIONS if vectors == found
-    )
-    return "x86-64" if hidden else name
+    return host_cpu(str(codegen.llvm_get_system_cpu()))
 
 
 def vectors_of(mcpu: str) -> Vectors | None:
@@ -64,13 +59,6 @@ def vectors_of(mcpu: str) -> Vectors | None:
 def llvm_target(mcpu: str) -> Target:
     """For a resolved name."""
     return Target({"kind": "llvm", "mcpu": mcpu} if mcpu else {"kind": "llvm"})
-
-
-def _host_flags() -> set[str] | None:
-    """What the kernel lets processes use; None where it does not say."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), None)
 
 
 def _suggestion(wrong: str) -> str:
