@@ -21,10 +21,12 @@ from tvm_wvv.micro.network import Network, compiled, of_archive, with_whole_name
 from tvm_wvv.micro.progress import Progress, silent
 from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, OnSerial, Runner
 from tvm_wvv.passes import pipeline
-from tvm_wvv.passes.options import Options, Target
+from tvm_wvv.passes.options import Options, RecipeFile, Target
+from tvm_wvv.quant.recipe import read_recipe
 
 REFERENCE = "reference"
 """The pseudo board of TFLite's reference kernels."""
+_NEED = "need a .tflite file, an archive of wvv compile, or a packaged network"
 
 
 @dataclass(frozen=True)
@@ -116,16 +118,26 @@ def for_this_host(options: Options) -> Options:
 
 
 def open_session(named: str, options: Options, progress: Progress = silent) -> Session:
-    """The session of what a user named: a word of `models`, a .tflite file, or an archive."""
-    path = models.packaged(named) or Path(named)
+    """The session of what a user named: a word of `models`, a .tflite file, or an archive.
+
+    A packaged network that was trained through a Winograd form has a recipe, which `auto` follows.
+    """
+    path, need = models.packaged(named) or Path(named), f"{_NEED}: {', '.join(models.WORDS)}"
     if path.is_dir():
-        raise WvvError(f"{named}: is a folder, need a .tflite file, an archive of wvv compile, or the word digits")
+        raise WvvError(f"{named}: is a folder, {need}")
     if not path.exists():
-        raise WvvError(f"{named}: no such file; need a .tflite file, an archive of wvv compile, or the word digits")
+        raise WvvError(f"{named}: no such file; {need}")
     session = Session(path, options, progress)
     if not session.is_archive:
-        return replace(session, options=with_whole_names(path, options, progress))
+        return replace(session, options=with_whole_names(path, _with_own_recipe(named, options), progress))
     if options != Options():
         late = "too late for --winograd, --layer and --recipe"
         raise WvvError(f"{named}: is compiled already, {late}; name its .tflite instead")
     return session
+
+
+def _with_own_recipe(named: str, options: Options) -> Options:
+    own = models.packaged_recipe(named)
+    if own is None or options.recipe is not None or options.winograd != "auto":
+        return options
+    return replace(options, recipe=RecipeFile(own.name, read_recipe(own)))
