@@ -124,7 +124,7 @@ def _opened(
 
     session = open_session(named, Options(layers=tuple(parse_layer(text) for text in layer or ())), progress)
     if session.is_compiled:
-        raise WvvError(f"{named}: is compiled already; name a .tflite file or the word digits")
+        raise WvvError(f"{named}: is compiled already; name a .tflite file or a packaged network")
     model = tflite.load(session.path)
     return model, targets(model, winograd, session.options.layers, named)
 

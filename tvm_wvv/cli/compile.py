@@ -92,7 +92,7 @@ def _compile_archive(model: str, output: Path, board: str, options: Options, jso
     with progress_bars() as progress:
         session = open_session(model, options, progress)
         if session.is_compiled:
-            raise WvvError(f"{model}: is compiled already; name a .tflite file or the word digits")
+            raise WvvError(f"{model}: is compiled already; name a .tflite file or a packaged network")
         network = session.network(target)
         check_fit(network, target)
         progress("measure firmware", 0, 1)

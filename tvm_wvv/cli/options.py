@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 
 DirectKernels = Literal["own", "cmsis-nn"]
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file, or the word digits.", show_default=False)]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A .tflite file, or a packaged network: digits, resnet20.", show_default=False
+    ),
+]
 ModelOrArchive = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="A .tflite file, the word digits, or an OUT.tar of wvv compile.", show_default=False
+        metavar="MODEL",
+        help="A .tflite file, a packaged network (digits, resnet20), or an OUT.tar of wvv compile.",
+        show_default=False,
     ),
 ]
 BoardName = Annotated[

@@ -23,10 +23,12 @@ from tvm_wvv.micro.runners import OnBoard, OnHost, OnReference, OnSerial, Runner
 from tvm_wvv.micro.x86_folder import is_library, library_in, model_beside
 from tvm_wvv.micro.x86_loaded import load
 from tvm_wvv.passes import pipeline
-from tvm_wvv.passes.options import Options, Target
+from tvm_wvv.passes.options import Options, RecipeFile, Target
+from tvm_wvv.quant.recipe import read_recipe
 
 REFERENCE = "reference"
 """The pseudo board of TFLite's reference kernels."""
+_NEED = "need a .tflite file, what wvv compile made, or a packaged network"
 
 
 @dataclass(frozen=True)
@@ -140,16 +142,26 @@ def for_this_host(options: Options) -> Options:
 
 
 def open_session(named: str, options: Options, progress: Progress = silent) -> Session:
-    """The session of what a user named: a word of `models`, a .tflite file, an archive, or a library for x86."""
-    path = models.packaged(named) or library_in(Path(named))
+    """The session of what a user named: a word of `models`, a .tflite file, an archive, or a library for x86.
+
+    A packaged network that was trained through a Winograd form has a recipe, which `auto` follows.
+    """
+    path, need = models.packaged(named) or library_in(Path(named)), f"{_NEED}: {', '.join(models.WORDS)}"
     if path.is_dir():
-        raise WvvError(f"{named}: is a folder, need a .tflite file, what wvv compile made, or the word digits")
+        raise WvvError(f"{named}: is a folder, {need}")
     if not path.exists():
-        raise WvvError(f"{named}: no such file; need a .tflite file, what wvv compile made, or the word digits")
+        raise WvvError(f"{named}: no such file; {need}")
     session = Session(path, options, progress)
     if not session.is_compiled:
-        return replace(session, options=with_whole_names(path, options, progress))
+        return replace(session, options=with_whole_names(path, _with_own_recipe(named, options), progress))
     if options != Options():
         late = "too late for --winograd, --layer, --recipe and --mcpu"
         raise WvvError(f"{named}: is compiled already, {late}; name its .tflite instead")
     return session
+
+
+def _with_own_recipe(named: str, options: Options) -> Options:
+    own = models.packaged_recipe(named)
+    if own is None or options.recipe is not None or options.winograd != "auto":
+        return options
+    return replace(options, recipe=RecipeFile(own.name, read_recipe(own)))

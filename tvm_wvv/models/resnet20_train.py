@@ -23,7 +23,7 @@ from tvm_wvv.qat.checkpoint import NAME
 from tvm_wvv.qat.convert import Winograd
 from tvm_wvv.qat.layers import Scheme
 from tvm_wvv.qat.train import Settings, classes, train
-from tvm_wvv.quant.recipe import save_recipe
+from tvm_wvv.quant.recipe import Recipe, save_recipe
 from tvm_wvv.transforms.catalog import variant
 
 DIRECT = "direct:int8"
@@ -75,8 +75,7 @@ def run(plan: Plan, report: Report) -> dict[str, Any]:
         network.prepare(winograd)
         network.to(plan.device)
     else:
-        sample = torch.randperm(len(data), generator=torch.Generator().manual_seed(plan.settings.seed))
-        network.quantize(data.real(data.images[sample[:_CALIBRATION_IMAGES].to(plan.device)]), winograd)
+        _calibrate(network, data, plan)
     result: dict[str, Any] = {"arm": plan.arm, "scheme": asdict(plan.scheme), "settings": asdict(plan.settings)}
     if not plan.resume:
         result["untrained"] = measured(network, tests)
@@ -94,6 +93,21 @@ def run(plan: Plan, report: Report) -> dict[str, Any]:
     write(network.cpu(), plan, result)
     report(result)
     return result
+
+
+def started(weights: Path, data: Sequence[str], result: Mapping[str, Any]) -> tuple[bytes, Recipe]:
+    """The calibrated network that a training began with, from its `result.json`: the same file and recipe each time."""
+    scheme, settings = Scheme(**result["scheme"]), Settings(**result["settings"])
+    plan = Plan(weights, tuple(data), result["arm"], scheme, settings, Path())
+    network = Network(resnet20_weights.load(weights)).to(memory_format=torch.channels_last)
+    _calibrate(network, pictures(data, plan.device), plan)
+    return export(network, plan.arm)
+
+
+def _calibrate(network: Network, data: Pictures, plan: Plan) -> None:
+    sample = torch.randperm(len(data), generator=torch.Generator().manual_seed(plan.settings.seed))
+    chosen = sample[:_CALIBRATION_IMAGES].to(plan.device)
+    network.quantize(data.real(data.images[chosen]), winograd_of(plan))
 
 
 def measured(network: Network, tests: Mapping[str, Pictures]) -> dict[str, dict[str, float]]:

@@ -17,8 +17,8 @@ _COLORS = ("#c3c9d1", "#5b8db8", "#1f4e79")
 def draw(found: Study, folder: Path) -> None:
     """Both figures, in their places below `folder`."""
     check_drawing()
-    _save(_noise(found.noise), folder / NOISE_FIGURE)
-    _save(_savings(found.savings), folder / SAVING_FIGURE)
+    save(_noise(found.noise), folder / NOISE_FIGURE)
+    save(_savings(found.savings), folder / SAVING_FIGURE)
 
 
 def check_drawing() -> None:
@@ -78,7 +78,8 @@ def _bars(axes: Any, names: Sequence[str], series: dict[str, list[float]]) -> No
     axes.figure.legend(loc="outside right upper", frameon=False)
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """The figure as PNG; its folder is made where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # No date and no version in the file: the same figures give the same bytes.
     figure.savefig(path, metadata={"Software": None})
