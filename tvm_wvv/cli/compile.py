@@ -17,6 +17,7 @@ from tvm_wvv.cli.options import (
     Layer,
     Model,
     Recipe,
+    TunedBy,
     Winograd,
     compile_options,
 )
@@ -39,6 +40,7 @@ def command(
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
     flash_limit: FlashLimit = None,
+    tuned: TunedBy = None,
 ) -> None:
     """Compile MODEL to C11 without heap or runtime library, in the shape of a Model Library Format archive.
 
@@ -62,7 +64,7 @@ def command(
     from tvm_wvv.report.output import show
     from tvm_wvv.report.tables import explain_table, totals_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit, tuned)
     check_writable(output)
     target = load_board(board)
     with progress_bars() as progress:

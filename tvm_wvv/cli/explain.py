@@ -12,6 +12,7 @@ from tvm_wvv.cli.options import (
     Layer,
     ModelOrArchive,
     Recipe,
+    TunedBy,
     Winograd,
     compile_options,
 )
@@ -29,6 +30,7 @@ def command(
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
     flash_limit: FlashLimit = None,
+    tuned: TunedBy = None,
 ) -> None:
     """List the layers of MODEL with the algorithm of each, or the reason why a convolution stays direct.
 
@@ -47,7 +49,7 @@ def command(
     from tvm_wvv.report.output import print_json, show
     from tvm_wvv.report.tables import explain_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit, tuned)
     target = None if board == X86 else load_board(board)
     with progress_bars() as progress:
         network = open_session(model, options, progress).network(target)

@@ -17,6 +17,7 @@ from tvm_wvv.cli.options import (
     Layer,
     ModelOrArchive,
     Recipe,
+    TunedBy,
     Winograd,
     compile_options,
 )
@@ -42,6 +43,7 @@ def command(
     cmsis_nn: CmsisNnFolder = None,
     flash_limit: FlashLimit = None,
     against: Against = None,
+    tuned: TunedBy = None,
 ) -> None:
     """Build the firmware of MODEL, run one inference, and list instructions, flash and RAM.
 
@@ -65,7 +67,7 @@ def command(
     from tvm_wvv.report.output import print_json, show
     from tvm_wvv.report.tables import against_table, functions_table, profile_table, totals_table
 
-    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit)
+    options = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit, tuned)
     with progress_bars() as progress:
         session = open_session(model, options, progress)
         if against is not None:
