@@ -28,7 +28,7 @@ def path_of(name: str) -> Path:
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize("name", ["digits", "pretrainedResnet_quant", "kws_ref_model", "ad01_int8"])
+@pytest.mark.parametrize("name", ["digits", "pretrainedResnet_quant", "kws_ref_model", "ad01_int8", "vww_96_int8"])
 def test_networks_give_the_reference_bytes(name: str, cpu: str) -> None:
     if CPUS[cpu] and not target_has_features(CPUS[cpu], x86.llvm_target(x86.resolve("native"))):
         pytest.skip(f"this machine cannot run code for {cpu}")

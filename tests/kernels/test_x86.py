@@ -6,19 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_run import LlvmKernel
 from strategies import SingleOp, conv_models, dense_models, seeds
-from tvm.target.codegen import target_has_features
 from winograd_cases import WinogradCase, winograd_cases
+from x86_cases import CPUS, SLOW, made, require
 
 from tvm_wvv.kernels import x86_winograd
-from tvm_wvv.kernels.kernel import Kernel
 from tvm_wvv.kernels.winograd import exact_output_stage
 from tvm_wvv.kernels.x86_add import Linear, add, linear
 from tvm_wvv.kernels.x86_output import x86_output
-from tvm_wvv.passes.x86_kernels import x86_kernel
 from tvm_wvv.quant import operators as ops
 from tvm_wvv.quant.fixed_point import to_float32
 from tvm_wvv.quant.parameters import conv_multipliers
@@ -26,24 +24,6 @@ from tvm_wvv.reference.apply import apply
 from tvm_wvv.reference.winograd import transform_weights, winograd_conv2d
 from tvm_wvv.schedules import x86
 from tvm_wvv.transforms.catalog import F2, F4, F4C
-
-CPUS = ("x86-64", "haswell", "alderlake", "skylake-avx512", "cascadelake")
-SLOW = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-
-
-def require(cpu: str) -> str:
-    """Skips where this machine lacks what kernels for `cpu` use."""
-    own, wanted = x86.resolve(x86.NATIVE), x86.vectors_of(cpu)
-    needed = next(sorted(features) for vectors, features in x86.GENERATIONS if vectors == wanted)
-    if not own or (needed and not target_has_features(needed, x86.llvm_target(own))):
-        pytest.skip(f"this machine cannot run code for {cpu}")
-    return cpu
-
-
-def made(cpu: str, op: ops.Operator, shapes: list[tuple[int, ...]], constants: tuple[np.ndarray, ...]) -> Kernel | None:
-    vectors = x86.vectors_of(cpu)
-    assert vectors is not None
-    return x86_kernel(vectors, [op], [shapes], [constants])
 
 
 @pytest.mark.parametrize("cpu", CPUS)

@@ -19,6 +19,7 @@ from tvm_wvv.cli.options import (
     Mcpu,
     Model,
     Recipe,
+    TunedBy,
     Winograd,
     compile_options,
     for_cpu,
@@ -47,6 +48,7 @@ def command(
     cmsis_nn: CmsisNnFolder = None,
     flash_limit: FlashLimit = None,
     mcpu: Mcpu = "",
+    tuned: TunedBy = None,
     json: Json = False,
 ) -> None:
     """Compile MODEL to C11 without heap or runtime library, in the shape of a Model Library Format archive; for x86 to
@@ -65,7 +67,8 @@ def command(
     """
     from tvm_wvv.micro.board import X86
 
-    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit), board, mcpu)
+    asked = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit, tuned)
+    options = for_cpu(asked, board, mcpu)
     if board == X86:
         from tvm_wvv.cli.compile_x86 import compile_library
 

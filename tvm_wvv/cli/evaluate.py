@@ -20,6 +20,7 @@ from tvm_wvv.cli.options import (
     PortName,
     Recipe,
     Transport,
+    TunedBy,
     Winograd,
     compile_options,
     for_cpu,
@@ -75,6 +76,7 @@ def command(
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
     mcpu: Mcpu = "",
+    tuned: TunedBy = None,
 ) -> None:
     """Measure the accuracy of MODEL on labelled images, and compare every output with TFLite's reference kernels.
 
@@ -96,7 +98,7 @@ def command(
     from tvm_wvv.micro.session import open_session
     from tvm_wvv.report.output import print_json
 
-    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn), board, mcpu)
+    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, tuned=tuned), board, mcpu)
     link = link_options(transport, port, baud)
     with progress_bars() as progress:
         result = evaluate(open_session(model, options, progress), board, data, limit, progress, link, resume)

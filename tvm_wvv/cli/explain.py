@@ -13,6 +13,7 @@ from tvm_wvv.cli.options import (
     Mcpu,
     ModelOrArchive,
     Recipe,
+    TunedBy,
     Winograd,
     compile_options,
     for_cpu,
@@ -32,6 +33,7 @@ def command(
     cmsis_nn: CmsisNnFolder = None,
     flash_limit: FlashLimit = None,
     mcpu: Mcpu = "",
+    tuned: TunedBy = None,
 ) -> None:
     """List the layers of MODEL with the algorithm of each, or the reason why a convolution stays direct; on x86 also
     the cycles by which an algorithm was taken.
@@ -51,7 +53,8 @@ def command(
     from tvm_wvv.report.output import print_json, show
     from tvm_wvv.report.tables import explain_table
 
-    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit), board, mcpu)
+    asked = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit, tuned)
+    options = for_cpu(asked, board, mcpu)
     target = None if board == X86 else load_board(board)
     with progress_bars() as progress:
         session = open_session(model, options, progress)

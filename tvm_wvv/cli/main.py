@@ -14,7 +14,21 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from tvm_wvv import __version__
-from tvm_wvv.cli import boards, calibrate, compare, doctor, evaluate, explain, fit, inspect, micro, profile, run, study
+from tvm_wvv.cli import (
+    boards,
+    calibrate,
+    compare,
+    doctor,
+    evaluate,
+    explain,
+    fit,
+    inspect,
+    micro,
+    profile,
+    run,
+    study,
+    tune,
+)
 from tvm_wvv.cli import compile as compile_
 from tvm_wvv.cli import train as train_
 from tvm_wvv.errors import WvvError
@@ -36,6 +50,7 @@ app.command("calibrate")(calibrate.command)
 app.command("compare")(compare.command)
 app.command("study")(study.command)
 app.command("train")(train_.command)
+app.command("tune")(tune.command)
 app.add_typer(micro.app)
 app.command("boards")(boards.command)
 app.command("doctor")(doctor.command)

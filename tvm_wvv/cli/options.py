@@ -13,7 +13,7 @@ from tvm_wvv.errors import WvvError
 
 if TYPE_CHECKING:
     from tvm_wvv.micro.link import Link
-    from tvm_wvv.passes.options import Options, RecipeFile
+    from tvm_wvv.passes.options import Options, RecipeFile, TunedFile
 
 DirectKernels = Literal["own", "cmsis-nn"]
 
@@ -103,6 +103,15 @@ FlashLimit = Annotated[
         show_default=False,
     ),
 ]
+TunedBy = Annotated[
+    str | None,
+    typer.Option(
+        "--tuned",
+        metavar="FILE|off",
+        help="Database of wvv tune to take the fastest ways from; else the one that comes with wvv; off for neither.",
+        show_default=False,
+    ),
+]
 Transport = Annotated[
     str | None,
     typer.Option(
@@ -135,6 +144,7 @@ def compile_options(
     direct: str,
     cmsis_nn: str | None = None,
     flash_limit: str | None = None,
+    tuned: str | None = None,
 ) -> Options:
     """What the user asks of the compiler; refuses what this version does not have and what it cannot read."""
     # `passes` imports TVM, which a help text must not wait for.
@@ -154,6 +164,7 @@ def compile_options(
         direct=kernels,
         cmsis_nn=cmsis_nn,
         flash_bytes=None if flash_limit is None else _bytes(flash_limit, winograd),
+        tuned=None if tuned is None else _tuned_file(tuned),
     )
 
 
@@ -197,6 +208,18 @@ def _recipe_file(name: str) -> RecipeFile:
     text = read_recipe(Path(name))
     parse_recipe(text, name)
     return RecipeFile(name, text)
+
+
+def _tuned_file(name: str) -> TunedFile:
+    """Read here and checked in itself; records of other boards and layers do no harm."""
+    from tvm_wvv.passes.options import TunedFile
+    from tvm_wvv.passes.tuning_records import parse, read
+
+    if name == "off":
+        return TunedFile("--tuned off", "")
+    text = read(Path(name))
+    parse(text, name)
+    return TunedFile(name, text)
 
 
 def _only(option: str, value: str, supported: str, known: tuple[str, ...]) -> None:

@@ -18,6 +18,7 @@ from tvm_wvv.cli.options import (
     Mcpu,
     ModelOrArchive,
     Recipe,
+    TunedBy,
     Winograd,
     compile_options,
     for_cpu,
@@ -48,6 +49,7 @@ def command(
     flash_limit: FlashLimit = None,
     against: Against = None,
     mcpu: Mcpu = "",
+    tuned: TunedBy = None,
 ) -> None:
     """Build the firmware of MODEL, run one inference, and list instructions, flash and RAM; on x86, time each layer.
 
@@ -68,7 +70,8 @@ def command(
     """
     from tvm_wvv.micro.board import X86
 
-    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit), board, mcpu)
+    asked = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, flash_limit, tuned)
+    options = for_cpu(asked, board, mcpu)
     if board == X86:
         from tvm_wvv.cli.profile_x86 import profile_library
 

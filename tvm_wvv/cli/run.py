@@ -22,6 +22,7 @@ from tvm_wvv.cli.options import (
     PortName,
     Recipe,
     Transport,
+    TunedBy,
     Winograd,
     compile_options,
     for_cpu,
@@ -67,6 +68,7 @@ def command(
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
     mcpu: Mcpu = "",
+    tuned: TunedBy = None,
 ) -> None:
     """Run MODEL on inputs from a file and print a digest of each output, with the instructions of one inference.
 
@@ -88,7 +90,7 @@ def command(
     from tvm_wvv.micro.samples import check_output, read_inputs, stacked, unstacked
     from tvm_wvv.micro.session import open_session
 
-    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn), board, mcpu)
+    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, tuned=tuned), board, mcpu)
     link = link_options(transport, port, baud)
     if output is not None:
         check_writable(output)

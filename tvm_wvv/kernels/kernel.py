@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from tvm import tirx
 
 Shape = tuple[int, ...]
+Blocking = Mapping[str, int]
+"""How a kernel cuts its loops, by the names of its maker's parameters; what is not named is as by default."""
+AS_BY_DEFAULT: Blocking = {}
 
 
 @dataclass(frozen=True)

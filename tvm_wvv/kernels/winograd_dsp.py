@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvm_wvv.kernels.blocks import Shape
-from tvm_wvv.kernels.kernel import Kernel
+from tvm_wvv.kernels.kernel import AS_BY_DEFAULT, Blocking, Kernel
 from tvm_wvv.kernels.microkernel import microkernels
 from tvm_wvv.kernels.output_stage import OutputStage
-from tvm_wvv.kernels.winograd_dsp_calls import HEADER, QUAD, TOGETHER, Calls
+from tvm_wvv.kernels.winograd_dsp_calls import HEADER, LONGEST, QUAD, TOGETHER, Calls
 from tvm_wvv.quant.operators import Window
 from tvm_wvv.transforms.bilinear import Algorithm
 from tvm_wvv.transforms.grid import Grid
@@ -24,6 +24,7 @@ PAIRS = (0, 2, 1, 3)
 # Variants that there are microkernels for, and the rows of B's one-dimensional factor that these have negated: those of
 # 1 and -1 in f4, so that the fourth input counts positive in all of them.
 _NEGATED: dict[str, tuple[int, ...]] = {"f2": (), "f4": (1, 2), "f4c": (), "f2x1": (), "f4x1": (1, 2)}
+VARIANTS = tuple(_NEGATED)
 
 
 def fits(algorithm: Algorithm, stage: OutputStage) -> bool:
@@ -32,9 +33,15 @@ def fits(algorithm: Algorithm, stage: OutputStage) -> bool:
 
 
 def winograd_conv2d(
-    algorithm: Algorithm, window: Window, zero_point: int, x_shape: Shape, u: np.ndarray, stage: OutputStage
+    algorithm: Algorithm,
+    window: Window,
+    zero_point: int,
+    x_shape: Shape,
+    u: np.ndarray,
+    stage: OutputStage,
+    blocking: Blocking = AS_BY_DEFAULT,
 ) -> Kernel:
-    """x int8 NHWC -> int8 NHWC; `u` is U int16 [tap, o, c]."""
+    """x int8 NHWC -> int8 NHWC; `u` is U int16 [tap, o, c]. `blocking` may set `longest`, the quads of one round."""
     grid, outputs = Grid(algorithm, x_shape, window.padding), u.shape[1]
     packed, words = pack_weights(_summed(u * signs(algorithm)[:, None, None], algorithm)), stage_words(stage)
     parameters = {
@@ -53,6 +60,7 @@ def winograd_conv2d(
         into=f"wvv_{algorithm.name}_input",
         product="wvv_product",
         back=f"wvv_{algorithm.name}_output" + ("_positive" if stage.positive else ""),
+        longest=blocking.get("longest", LONGEST),
     )
     func = microkernels("winograd", HEADER, parameters, calls.write, calls.scratch)
     return Kernel(f"winograd_{algorithm.name}_conv2d", func, (packed, words))

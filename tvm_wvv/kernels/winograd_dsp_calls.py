@@ -22,7 +22,7 @@ from tvm_wvv.transforms.grid import Grid
 
 HEADER = "wvv_winograd.h"
 QUAD, TOGETHER = 4, 2
-_UNROLLED = 16
+LONGEST = 16
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Calls:
 
     `into`, `back` and `product` name microkernels, the last one without its count of quads; `in_rounds` asks for the
     form that takes several rounds of them. `rounding` is what that of V takes behind its words: places, raise.
+    At most `longest` quads are multiplied in one round.
     """
 
     grid: Grid
@@ -44,6 +45,7 @@ class Calls:
     back: str
     in_rounds: bool = False
     rounding: Pair | None = None
+    longest: int = LONGEST
 
     @property
     def scratch(self) -> dict[str, tuple[Shape, str]]:
@@ -89,7 +91,7 @@ class Calls:
         call(self.into, at(x, n, 0, 0, 0), at(v, 0, 0, 0, place), *first, *size, self.zero_point)
 
     def _product(self, u: tirx.Buffer, v: tirx.Buffer, m: tirx.Buffer, channels: Expr) -> None:
-        unrolled = next(count for count in range(_UNROLLED, 0, -1) if self.quads % count == 0)
+        unrolled = next(count for count in range(min(self.longest, LONGEST), 0, -1) if self.quads % count == 0)
         of_outputs = at(u, channels, *[0] * (len(u.shape) - 1))
         operands = (at(v, 0, 0, 0, 0), of_outputs, at(m, 0, 0, 0), self.taps)
         if unrolled == self.quads and not self.in_rounds:
@@ -114,7 +116,7 @@ class Calls:
 
 def in_one_round(quads: int) -> bool:
     """Whether there is a microkernel for exactly so many quads."""
-    return quads <= _UNROLLED
+    return quads <= LONGEST
 
 
 @contextmanager

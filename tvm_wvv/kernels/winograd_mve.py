@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvm_wvv.kernels.blocks import Shape
-from tvm_wvv.kernels.kernel import Kernel
+from tvm_wvv.kernels.kernel import AS_BY_DEFAULT, Blocking, Kernel
 from tvm_wvv.kernels.output_stage import OutputStage, normal
 from tvm_wvv.kernels.whole_layer import whole_layer
 from tvm_wvv.kernels.winograd_dsp import signs
@@ -30,6 +30,7 @@ NEVER, ALWAYS, SOME = range(3)
 # By variant: f4 divides by 9 modulo 2^32, where 64 times a sum, its bias included, must be an int32, and its bias
 # enters before that, by a tap of 576 over the factors of 2 that the transform leaves out.
 _SUM_BOUNDS = {"f2": 1 << 30, "f4": 1 << 25, "f4c": 1 << 30}
+VARIANTS = tuple(_SUM_BOUNDS)
 _BIAS_FACTORS = {"f2": 1, "f4": 144, "f4c": 1}
 
 
@@ -39,9 +40,15 @@ def fits(algorithm: Algorithm, stage: OutputStage) -> bool:
 
 
 def winograd_conv2d(
-    algorithm: Algorithm, window: Window, zero_point: int, x_shape: Shape, u: np.ndarray, stage: OutputStage
+    algorithm: Algorithm,
+    window: Window,
+    zero_point: int,
+    x_shape: Shape,
+    u: np.ndarray,
+    stage: OutputStage,
+    _blocking: Blocking = AS_BY_DEFAULT,
 ) -> Kernel:
-    """x int8 NHWC -> int8 NHWC; `u` is U int16 [tap, o, c]."""
+    """x int8 NHWC -> int8 NHWC; `u` is U int16 [tap, o, c]. There is one way to cut the loops."""
     grid, (mantissas, shifts) = Grid(algorithm, x_shape, window.padding), normal_columns(stage)
     blocks = in_fours(np.stack([stage.bias.astype(np.int64) * _BIAS_FACTORS[algorithm.name], mantissas, shifts]))
     words = layer_words(grid, zero_point, stage, NEVER if stage.positive else ALWAYS)

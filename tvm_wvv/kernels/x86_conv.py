@@ -16,7 +16,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR is written with)
 
-from tvm_wvv.kernels.kernel import Kernel, Shape
+from tvm_wvv.kernels.kernel import AS_BY_DEFAULT, Blocking, Kernel, Shape
 from tvm_wvv.kernels.microkernel import microkernels
 from tvm_wvv.kernels.windows import output_size
 from tvm_wvv.kernels.x86_cells import Cells
@@ -63,22 +63,36 @@ class _Layer:
         return -(-self.outputs // self.vectors.lanes)
 
 
-def conv2d(vectors: Vectors, op: Conv2d, x_shape: Shape, weights: np.ndarray, bias: np.ndarray | None) -> Kernel | None:
-    """Filters are OHWI. None for groups, dilation, and what has no short requantization."""
+def conv2d(
+    vectors: Vectors,
+    op: Conv2d,
+    x_shape: Shape,
+    weights: np.ndarray,
+    bias: np.ndarray | None,
+    blocking: Blocking = AS_BY_DEFAULT,
+) -> Kernel | None:
+    """Filters are OHWI; `blocking` may set `pixels` and `across` of the register tile. None for groups, dilation, and
+    what has no short requantization.
+    """
     output = direct_output(
         vectors, weights, bias, (op.input.zero_point, op.output.zero_point), conv_multipliers(op), op.clamp
     )
     if output is None or weights.shape[3] != x_shape[3] or op.window.dilation != (1, 1):
         return None
     size = output_size(x_shape, (weights.shape[1], weights.shape[2]), op.window)
-    layer = _layer(vectors, op.window, x_shape, size, weights, op.input.zero_point, output)
+    layer = _layer(vectors, op.window, x_shape, size, weights, op.input.zero_point, output, blocking)
     return _kernel("conv2d", layer, x_shape, weights, (x_shape[0], *size, len(weights)))
 
 
 def fully_connected(
-    vectors: Vectors, op: FullyConnected, x_shape: Shape, weights: np.ndarray, bias: np.ndarray | None
+    vectors: Vectors,
+    op: FullyConnected,
+    x_shape: Shape,
+    weights: np.ndarray,
+    bias: np.ndarray | None,
+    blocking: Blocking = AS_BY_DEFAULT,
 ) -> Kernel | None:
-    """A 1x1 convolution of one row of pixels, the rows of the input. Weights are OI."""
+    """A 1x1 convolution of one row of pixels, the rows of the input. Weights are OI; `blocking` as for `conv2d`."""
     filters = weights[:, None, None, :]
     output = direct_output(
         vectors, filters, bias, (op.input.zero_point, op.output.zero_point), dense_multipliers(op), op.clamp
@@ -87,7 +101,7 @@ def fully_connected(
     if output is None:
         return None
     shape = (1, 1, rows, weights.shape[1])
-    layer = _layer(vectors, Window(), shape, (1, rows), filters, op.input.zero_point, output)
+    layer = _layer(vectors, Window(), shape, (1, rows), filters, op.input.zero_point, output, blocking)
     return _kernel("fully_connected", layer, x_shape, filters, (rows, len(weights)))
 
 
@@ -99,9 +113,10 @@ def _layer(
     weights: np.ndarray,
     zero_point: int,
     output: X86Output,
+    blocking: Blocking,
 ) -> _Layer:
     cells = Cells(vectors, x_shape, window.padding, zero_point)
-    tile = register_tile(vectors, size[1], -(-len(weights) // vectors.lanes))
+    tile = register_tile(vectors, size[1], -(-len(weights) // vectors.lanes), blocking)
     kernel = weights.shape[1], weights.shape[2]
     return _Layer(vectors, cells, size, kernel, window.strides, len(weights), output, tile)
 
@@ -122,9 +137,18 @@ def _kernel(name: str, layer: _Layer, x_shape: Shape, weights: np.ndarray, y_sha
     return Kernel(name, func.without_attr("wvv.headers"), tuple(constants.values()))
 
 
-def register_tile(vectors: Vectors, width: int, blocks: int) -> Tile:
-    """Pixels and registers of channels whose sums fill the registers best: fewest loads and sums over one row."""
-    best: tuple[float, Tile] | None = None
+def register_tile(vectors: Vectors, width: int, blocks: int, blocking: Blocking = AS_BY_DEFAULT) -> Tile:
+    """The best one, or that of `blocking` where it is possible."""
+    tiles = register_tiles(vectors, width, blocks)
+    asked = blocking.get("pixels", 0), blocking.get("across", 0)
+    return asked if asked in tiles else tiles[0]
+
+
+def register_tiles(vectors: Vectors, width: int, blocks: int) -> list[Tile]:
+    """Pixels and registers of channels; those first whose sums fill the registers best: fewest loads and sums over one
+    row.
+    """
+    costs: dict[Tile, float] = {}
     for across in (one for one in (1, 2, 3, 4) if blocks % one == 0):
         # Beside sums: a register of weights for each block, one broadcast, one for the product of two instructions.
         room = (vectors.registers - across - 2) // across
@@ -132,10 +156,9 @@ def register_tile(vectors: Vectors, width: int, blocks: int) -> Tile:
             steps = -(-width // pixels) * blocks // across
             # An accumulator is free again after four cycles, in which two units could have begun eight.
             cost = steps * max(pixels * across, 8) + 0.3 * steps * (pixels + across)
-            if best is None or cost < best[0]:
-                best = cost, (pixels, across)
-    assert best is not None, f"no register tile for {width} pixels and {blocks} blocks"
-    return best[1]
+            costs[pixels, across] = cost
+    assert costs, f"no register tile for {width} pixels and {blocks} blocks"
+    return sorted(costs, key=lambda tile: costs[tile])
 
 
 def _in_order(layer: _Layer, weights: np.ndarray) -> np.ndarray:

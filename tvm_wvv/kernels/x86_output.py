@@ -7,20 +7,24 @@ folded in), mantissas for even and for odd lanes, what the last rounding adds, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tvm import tirx
 from tvm.ir import Expr
 
 from tvm_wvv.kernels.fixed_point import SHORT_BOUND
+from tvm_wvv.kernels.short_scales import sum_range
 from tvm_wvv.kernels.weights import folded_bias, sum_bound
 from tvm_wvv.kernels.x86_vectors import Index, Vectors, even_and_odd, high_of_double, load, narrowed, splat
 from tvm_wvv.quant.fixed_point import Multiplier
 from tvm_wvv.quant.operators import INT8_RANGE, Pair
+from tvm_wvv.quant.requantize import per_channel, requantize
 
 Arrays = dict[str, np.ndarray]
 _UNSIGNED = 128
+# Of a channel that has a constant for an output.
+_ANY = Multiplier(1 << 30, -1)
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,38 @@ def direct_output(
     multipliers: Sequence[Multiplier],
     clamp: Pair = INT8_RANGE,
 ) -> X86Output | None:
-    """After sums of cells as they are; `zero_points` are the input's and the output's. None as with `x86_output`."""
+    """After sums of cells as they are; `zero_points` are the input's and the output's. None as with `x86_output`.
+
+    A channel whose every sum gives the same output has that for a constant: real networks have such channels, with
+    biases and scales that would not fit otherwise.
+    """
     offset = zero_points[0] + (_UNSIGNED if vectors.unsigned_cells else 0)
-    bound = sum_bound(weights, bias, zero_points[0])
-    return x86_output(vectors, folded_bias(weights, bias, offset), bound, zero_points[1], multipliers, clamp)
+    mantissas, shifts = per_channel(multipliers)
+    low, high = (
+        np.clip(requantize(one, mantissas, shifts) + zero_points[1], *clamp)
+        for one in sum_range(weights, bias, zero_points[0])
+    )
+    dead = np.asarray(low == high)
+    given = None if bias is None else np.where(dead, 0, bias)
+    bound = sum_bound(weights, given, zero_points[0])
+    kept = [_ANY if one else each for one, each in zip(dead, _each(multipliers, len(weights)), strict=True)]
+    made = x86_output(vectors, folded_bias(weights, given, offset), bound, zero_points[1], kept, clamp)
+    return made if made is None or not dead.any() else _with_constants(made, dead, low)
+
+
+def _each(multipliers: Sequence[Multiplier], channels: int) -> Sequence[Multiplier]:
+    return multipliers if len(multipliers) > 1 else [multipliers[0]] * channels
+
+
+def _with_constants(made: X86Output, dead: np.ndarray, values: np.ndarray) -> X86Output:
+    """Dead channels give their value: a product with zero, and a rounding that the last shift makes the value of."""
+    lanes = made.vectors.lanes
+    filled = np.pad(dead, (0, -len(dead) % lanes))
+    rounding = made.constants["rounding"].copy()
+    rounding[: len(dead)][dead] = values[dead] << -_ANY.shift
+    zeros = even_and_odd(filled.reshape(-1, lanes)).reshape(-1).astype(bool)
+    mantissas = np.where(zeros, 0, made.constants["mantissas"])
+    return replace(made, constants={**made.constants, "mantissas": mantissas, "rounding": rounding})
 
 
 def x86_output(

@@ -194,6 +194,10 @@ def stores(buffer: tirx.Buffer, first: Expr, value: Expr, lanes: int, kept: int)
     if kept == lanes:
         T.buffer_store(buffer, value, run_of(buffer, first, lanes))
         return
-    for lane in range(kept):
-        of_lane = tirx.Shuffle([value], [tirx.const(lane, "int32")])
-        T.buffer_store(buffer, of_lane, run_of(buffer, first + lane, 1))
+
+    def part(done: Index, width: int) -> None:
+        of_lanes = tirx.Shuffle([value], [tirx.const(done + lane, "int32") for lane in range(width)])
+        T.buffer_store(buffer, of_lanes, run_of(buffer, first + done, width))
+
+    # A width of `lanes` leaves no loop: `done` is a number.
+    chunks(kept, lanes, part)

@@ -16,7 +16,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR is written with)
 
-from tvm_wvv.kernels.kernel import Kernel, Shape
+from tvm_wvv.kernels.kernel import AS_BY_DEFAULT, Blocking, Kernel, Shape
 from tvm_wvv.kernels.microkernel import microkernels
 from tvm_wvv.kernels.x86_cells import Cells
 from tvm_wvv.kernels.x86_output import X86Output
@@ -85,14 +85,17 @@ def winograd_conv2d(
     x_shape: Shape,
     u: np.ndarray,
     output: X86Output,
+    blocking: Blocking = AS_BY_DEFAULT,
 ) -> Kernel:
-    """x int8 NHWC -> int8 NHWC; `u` is U int16 [tap, o, c]."""
+    """x int8 NHWC -> int8 NHWC; `u` is U int16 [tap, o, c]. `blocking` may set `tiles`, and `down` and `across` of the
+    register tile.
+    """
     grid = Grid(algorithm, x_shape, window.padding)
     top, left = window.padding[:2]
     below, beyond = grid.padded[0] - top - x_shape[1], grid.padded[1] - left - x_shape[2]
     cells = Cells(vectors, x_shape, (top, left, below, beyond), zero_point, centred=True)
     outputs_ = u.shape[1]
-    tiles, register_tile = grouping(vectors, grid.tiles[0] * grid.tiles[1], outputs_ // vectors.lanes)
+    tiles, register_tile = grouping(vectors, grid.tiles[0] * grid.tiles[1], outputs_ // vectors.lanes, blocking)
     layer = _Layer(vectors, grid, cells, output, outputs_, tiles, register_tile)
     constants = {"u": _in_order(layer, u), **output.constants}
     parameters = {"x": (x_shape, "int8"), **{name: (one.shape, str(one.dtype)) for name, one in constants.items()}}
@@ -121,8 +124,17 @@ def winograd_conv2d(
     return Kernel(f"winograd_{algorithm.name}_conv2d", func.without_attr("wvv.headers"), tuple(constants.values()))
 
 
-def grouping(vectors: Vectors, tiles: int, registers: int) -> tuple[int, tuple[int, int]]:
-    """How many of an image's tiles go together, and the register tile: the fewest cycles for all products.
+def grouping(
+    vectors: Vectors, tiles: int, registers: int, blocking: Blocking = AS_BY_DEFAULT
+) -> tuple[int, tuple[int, int]]:
+    """How many of an image's tiles go together, and the register tile: the best, or that of `blocking` if possible."""
+    found = groupings(vectors, tiles, registers)
+    asked = blocking.get("tiles", 0), (blocking.get("down", 0), blocking.get("across", 0))
+    return asked if asked in found else found[0]
+
+
+def groupings(vectors: Vectors, tiles: int, registers: int) -> list[tuple[int, tuple[int, int]]]:
+    """All of them, those first that need the fewest cycles for all products.
 
     Loads cost less than products, and a group that does not divide the image makes some tiles twice.
     """
@@ -141,7 +153,7 @@ def grouping(vectors: Vectors, tiles: int, registers: int) -> tuple[int, tuple[i
         idle = max(1.0, 8 / (down * across))
         return -(-tiles // group) * group * idle * (1 + _WEIGHTS / down + _LOAD / across)
 
-    return min(choices, key=lambda choice: (cost(choice), -choice[0]))
+    return sorted(choices, key=lambda choice: (cost(choice), -choice[0]))
 
 
 def _in_order(layer: _Layer, u: np.ndarray) -> np.ndarray:

@@ -127,6 +127,6 @@ def of_archive(path: Path) -> Network:
 def own_sources() -> str:
     """A digest of every Python file of this package, and of what it carries into generated code."""
     runtime = deploy_dir() / "runtime"
-    folders = [(_PACKAGE, "*.py"), (runtime, "kernels/*"), (runtime, "include/*")]
+    folders = [(_PACKAGE, "*.py"), (_PACKAGE / "tuning", "*.jsonl"), (runtime, "kernels/*"), (runtime, "include/*")]
     files = [(file.relative_to(root), file) for root, pattern in folders for file in sorted(root.rglob(pattern))]
     return key_of(part for name, file in files for part in (str(name), file.read_bytes()))

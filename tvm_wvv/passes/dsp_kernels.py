@@ -6,7 +6,7 @@ alone is taken, which gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from tvm_wvv.kernels import winograd, winograd_dsp, winograd_dsp_int8
 from tvm_wvv.kernels.direct_dsp import direct_kernel
-from tvm_wvv.kernels.kernel import Kernel
+from tvm_wvv.kernels.kernel import AS_BY_DEFAULT, Blocking, Kernel
 from tvm_wvv.passes.stage_kernels import is_exact, parts_of
 from tvm_wvv.passes.stages import STAGES, InputTransform, Stage, WinogradRequantize
 from tvm_wvv.quant.operators import Conv2d, Window
@@ -25,18 +25,25 @@ Constants = Sequence[np.ndarray]
 
 
 def dsp_kernel(
-    nodes: Sequence[Any], shapes: Sequence[Sequence[Shape]], constants: Sequence[Constants]
+    nodes: Sequence[Any],
+    shapes: Sequence[Sequence[Shape]],
+    constants: Sequence[Constants],
+    blocking: Blocking = AS_BY_DEFAULT,
 ) -> Kernel | None:
     """The kernel of one operator, or of the stages of one Winograd layer."""
     if isinstance(nodes[0], STAGES):
         if len(nodes) > 1 and not is_exact(constants):
             return quantized_winograd(nodes, shapes[0][0], constants)
-        return exact_winograd(winograd_dsp, nodes, shapes[0][0], constants)
+        return exact_winograd(winograd_dsp, nodes, shapes[0][0], constants, blocking)
     return direct_kernel(nodes[0], shapes[0], constants[0])
 
 
 def exact_winograd(
-    maker: ModuleType, stages: Sequence[Stage], x_shape: Shape, constants: Sequence[Constants]
+    maker: ModuleType,
+    stages: Sequence[Stage],
+    x_shape: Shape,
+    constants: Sequence[Constants],
+    blocking: Blocking = AS_BY_DEFAULT,
 ) -> Kernel | None:
     """The layer by `maker`, a module that tells what `fits` it and makes `winograd_conv2d`; None for what rounds."""
     first, last = stages[0], stages[-1]
@@ -50,8 +57,8 @@ def exact_winograd(
     stage = winograd.exact_output_stage(op, chosen.algorithm, u, bias)
     if not maker.fits(chosen.algorithm, stage):
         return None
-    kernel: Kernel = maker.winograd_conv2d(chosen.algorithm, window, first.zero_point, x_shape, u, stage)
-    return kernel
+    make: Callable[..., Kernel] = maker.winograd_conv2d
+    return make(chosen.algorithm, window, first.zero_point, x_shape, u, stage, blocking)
 
 
 def quantized_winograd(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[Constants]) -> Kernel | None:

@@ -9,7 +9,7 @@ On Cortex-M the stages of one Winograd layer become one kernel, so that only str
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -27,13 +27,16 @@ from tvm_wvv.passes.mve_kernels import mve_kernel
 from tvm_wvv.passes.options import Target
 from tvm_wvv.passes.stage_kernels import merged_kernel, stage_kernel
 from tvm_wvv.passes.stages import STAGES
+from tvm_wvv.passes.tuned import DEFAULT, Decision
 from tvm_wvv.passes.x86_kernels import x86_kernel
 from tvm_wvv.quant.operators import Reshape
 from tvm_wvv.schedules import cortex_m, winograd, x86
 
 _NONE: Mapping[str, Kernel | str] = {}
+_AS_ESTIMATED: Mapping[str, Decision] = {}
 Shape = tuple[int, ...]
 Constants = Sequence[Sequence[np.ndarray]]
+Maker = Callable[..., Kernel | None]
 # Of kernels without microkernels.
 _SCHEDULES = {
     "cortex_m": cortex_m.schedule,
@@ -41,33 +44,52 @@ _SCHEDULES = {
     "cortex_m_mve": cortex_m.schedule,
     "x86": x86.schedule,
 }
-# The first maker that has a kernel gives it.
-_MICROKERNELS = {"cortex_m_dsp": (dsp_kernel,), "cortex_m_mve": (mve_kernel, dsp_kernel)}
+# By name; the first maker that has a kernel gives it, and TensorIR alone has one for everything.
+_MICROKERNELS: dict[str, dict[str, Maker]] = {
+    "cortex_m_dsp": {"dsp": dsp_kernel},
+    "cortex_m_mve": {"mve": mve_kernel, "dsp": dsp_kernel},
+}
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerIntegerOps")
 class LowerIntegerOps:
     """For one target. `offloaded` holds, by layer name, kernels that replace our own, or reasons why none does.
 
-    `mcpu` names an x86 CPU; `main` gets it as its attribute.
+    `mcpu` names an x86 CPU; `main` gets it as its attribute. `tuned` says how layers' kernels are cut, by layer name.
     """
 
-    def __init__(self, target: Target, offloaded: Mapping[str, Kernel | str] = _NONE, mcpu: str = "") -> None:
+    def __init__(
+        self,
+        target: Target,
+        offloaded: Mapping[str, Kernel | str] = _NONE,
+        mcpu: str = "",
+        tuned: Mapping[str, Decision] = _AS_ESTIMATED,
+    ) -> None:
+        self.tuned = tuned
         self.target, self.mcpu = target, x86.resolve(mcpu) if target == "x86" else ""
         self.offloaded = {name: one for name, one in offloaded.items() if isinstance(one, Kernel)}
 
     def transform_module(self, mod: IRModule, _ctx: tvm.transform.PassContext) -> IRModule:
         """The module of kernel calls."""
-        return _Lowering(self.target, mod["main"], self.offloaded, self.mcpu).module()
+        return _Lowering(self.target, mod["main"], self.offloaded, self.mcpu, self.tuned).module()
 
 
 class _Lowering:
     """One walk over `main`, from variables of the integer graph to variables of kernel calls."""
 
-    def __init__(self, target: Target, main: relax.Function, offloaded: Mapping[str, Kernel], mcpu: str) -> None:
+    def __init__(
+        self,
+        target: Target,
+        main: relax.Function,
+        offloaded: Mapping[str, Kernel],
+        mcpu: str,
+        tuned: Mapping[str, Decision],
+    ) -> None:
+        self.tuned = tuned
         self.main, self.target, self.offloaded, self.mcpu = main, target, offloaded, mcpu
         vectors = x86.vectors_of(mcpu)
-        self.makers = _MICROKERNELS.get(target, ()) if vectors is None else (partial(x86_kernel, vectors),)
+        own: dict[str, Maker] = {} if vectors is None else {"x86": partial(x86_kernel, vectors)}
+        self.makers = own or _MICROKERNELS.get(target, {})
         self.builder = relax.BlockBuilder()
         self.new: dict[relax.Expr, relax.Expr] = {param: param for param in main.params}
         self.layers: dict[str, str] = {}
@@ -124,12 +146,20 @@ class _Lowering:
         kernel = _plain_kernel(nodes, shapes, constants, dtype)
         # Only Winograd stages come in groups, and only for Cortex-M.
         schedule = winograd.schedule if len(group) > 1 else _SCHEDULES[self.target]
-        return replace(kernel, func=schedule(kernel.func))
+        return replace(kernel, func=schedule(kernel.func, dict(self._decision(group).blocking)))
 
     def _made(self, group: Sequence[relax.Binding]) -> Kernel | None:
         nodes, shapes, constants, _ = _read(group)
-        kernels = (maker(nodes, shapes, constants) for maker in self.makers)
+        decision = self._decision(group)
+        asked = [maker for name, maker in self.makers.items() if decision.kernel in ("", name)]
+        kernels = (maker(nodes, shapes, constants, dict(decision.blocking)) for maker in asked)
         return next((kernel for kernel in kernels if kernel is not None), None)
+
+    def _decision(self, group: Sequence[relax.Binding]) -> Decision:
+        value = group[-1].value
+        if not integer_ops.is_integer_op(value):
+            return DEFAULT
+        return self.tuned.get(integer_ops.layer_of(value), DEFAULT)
 
     def _mapped(self, expr: relax.Expr) -> relax.Expr:
         if isinstance(expr, relax.Tuple):

@@ -13,7 +13,7 @@ import numpy as np
 
 from tvm_wvv.kernels import winograd_mve, winograd_mve_int8
 from tvm_wvv.kernels.direct_mve import direct_kernel
-from tvm_wvv.kernels.kernel import Kernel
+from tvm_wvv.kernels.kernel import AS_BY_DEFAULT, Blocking, Kernel
 from tvm_wvv.passes.dsp_kernels import exact_winograd
 from tvm_wvv.passes.stage_kernels import is_exact, parts_of
 from tvm_wvv.passes.stages import STAGES, InputTransform, Stage
@@ -25,7 +25,10 @@ Constants = Sequence[np.ndarray]
 
 
 def mve_kernel(
-    nodes: Sequence[Any], shapes: Sequence[Sequence[Shape]], constants: Sequence[Constants]
+    nodes: Sequence[Any],
+    shapes: Sequence[Sequence[Shape]],
+    constants: Sequence[Constants],
+    _blocking: Blocking = AS_BY_DEFAULT,
 ) -> Kernel | None:
     """The kernel of one operator, or of the stages of one Winograd layer."""
     if isinstance(nodes[0], STAGES):

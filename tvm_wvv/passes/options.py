@@ -20,6 +20,14 @@ class RecipeFile:
 
 
 @dataclass(frozen=True)
+class TunedFile:
+    """A tuning database as its file holds it, empty for none; `source` names it in messages."""
+
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Options:
     """`winograd` is auto, off or an algorithm (f2, f2:exact); `layers` holds (layer, algorithm) pairs, which go first.
 
@@ -29,6 +37,7 @@ class Options:
     `direct` says whose kernels compute what Winograd does not; `cmsis_nn` is the folder of that library where the user
     named one. `flash_bytes` limits the constants of the whole network: what `auto` takes is then the fastest that fits.
     `mcpu` is LLVM's name of the CPU that x86 kernels are for, or native; without it they are for any host.
+    `tuned` replaces the tuning database that comes with the package.
     Plain values throughout: archives keep the options as JSON.
     """
 
@@ -41,3 +50,4 @@ class Options:
     cmsis_nn: str | None = None
     flash_bytes: int | None = None
     mcpu: str = ""
+    tuned: TunedFile | None = None

@@ -21,6 +21,8 @@ from tvm_wvv.passes.options import Options, Target
 from tvm_wvv.passes.report_layers import constant_bytes, report_layers
 from tvm_wvv.passes.rewrite_winograd import RewriteWinograd
 from tvm_wvv.passes.spec import Mode, layer_recipe, own_recipe, parse_layer_specs, parse_spec
+from tvm_wvv.passes.tuned_layers import measured_choice, tuned_cpu, tuned_layers
+from tvm_wvv.passes.tuning_records import tuned_by
 from tvm_wvv.quant.operators import Affine, Conv2d, Dequantize
 from tvm_wvv.quant.recipe import LayerRecipe, check_recipe, parse_recipe
 from tvm_wvv.schedules import x86
@@ -28,7 +30,7 @@ from tvm_wvv.schedules import x86
 
 def lower(model: QuantModel, options: Options, target: Target, library: Library | None = None) -> Lowered:
     """Kernel calls for `target`, and a report of each layer; `library` computes the direct layers that it can."""
-    integer = _run([FuseQdq()], model.module)
+    integer = integer_graph(model)
 
     def lowered(decisions: Decisions) -> Lowered:
         return _lowered(model, integer, decisions, options, target, library)
@@ -38,6 +40,11 @@ def lower(model: QuantModel, options: Options, target: Target, library: Library 
         return lowered(decisions)
     free = _free_layers(integer, options, decisions, model.sha256)
     return within_flash(options.flash_bytes, decisions, free, target, options.direct, lowered)
+
+
+def integer_graph(model: QuantModel) -> IRModule:
+    """The network as integer operators, one a layer."""
+    return _run([FuseQdq()], model.module)
 
 
 def _lowered(
@@ -51,7 +58,8 @@ def _lowered(
     exposed = [ExposeLayers(options.alone)] if options.every_layer else []
     staged = _run([*exposed, RewriteWinograd(decisions)], integer)
     offloaded = {} if library is None else offload(staged, library)
-    module = _run([LowerIntegerOps(target, offloaded, options.mcpu)], staged)
+    measured = tuned_layers(integer, decisions, tuned_by(options.tuned), tuned_cpu(target, options.mcpu))
+    module = _run([LowerIntegerOps(target, offloaded, options.mcpu, measured)], staged)
     backends = {} if library is None else {name: (library.name, one) for name, one in offloaded.items()}
     reports = report_layers(integer, decisions, constant_bytes(module), backends)
     outputs = _layer_outputs(integer) if options.every_layer else model.outputs
@@ -78,13 +86,21 @@ def decide(
     own, recipe = parse_layer_specs(options.layers, tuple(sites)), _recipe(options, model_sha256, sites)
     vectors = x86.vectors_of(x86.resolve(options.mcpu)) if target == "x86" else None
     core = target if vectors is None else vectors.name
+    tuned, cpu = tuned_by(options.tuned), tuned_cpu(target, options.mcpu)
     decisions = {}
     for name, site in sites.items():
         if name in own:
             decision = choose(site, own[name], own_recipe(own[name], recipe.get(name)), core, options.direct)
         else:
             general = parse_spec(options.winograd)
-            decision = choose(site, general, layer_recipe(name, general, recipe), core, options.direct)
+            of_layer = layer_recipe(name, general, recipe)
+            free = general is Mode.AUTO and of_layer is None and options.direct == "own"
+            measured = measured_choice(site, tuned, cpu) if free else None
+            decision = measured
+            if not isinstance(measured, Choice):
+                estimated = choose(site, general, of_layer, core, options.direct)
+                # Where Winograd is not possible at all, that is the better reason.
+                decision = measured if isinstance(measured, Refusal) and isinstance(estimated, Choice) else estimated
         if decision is not None:
             decisions[name] = decision
     return decisions

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from tvm import s_tir, tirx
 from tvm.s_tir.schedule import LoopRV
 
+from tvm_wvv.kernels.kernel import AS_BY_DEFAULT, Blocking
 from tvm_wvv.schedules.blocks import block_names, extent, greatest_divisor
 from tvm_wvv.schedules.rescaled_tile import rescaled_tile
 
@@ -21,18 +22,21 @@ _OUTPUTS_OF_TILES = {2: 4, 3: 2, 1: 4}
 _CHANNELS_UNROLLED = 8
 
 
-def schedule(func: tirx.PrimFunc) -> tirx.PrimFunc:
-    """The same kernel, byte for byte, in another order; a kernel without all the stages comes back unchanged."""
+def schedule(func: tirx.PrimFunc, blocking: Blocking = AS_BY_DEFAULT) -> tirx.PrimFunc:
+    """The same kernel, byte for byte, in another order; a kernel without all the stages comes back unchanged.
+
+    `blocking` may set `tiles` with `outputs`, and `unrolled`.
+    """
     sch = s_tir.Schedule(func)
     names = block_names(sch)
     if not {"tile_product", "output_transform", "requantize"} <= set(names):
         return func
-    loops = _output(sch)
+    loops = _output(sch, blocking)
     sch.compute_at(sch.get_sblock("output_transform"), loops.channel)
     if "requantize_products" in names:
         rescaled_tile(sch, loops.channels)
     else:
-        _register_tile(sch, loops.channels)
+        _register_tile(sch, loops.channels, blocking.get("unrolled", _CHANNELS_UNROLLED))
     sch.compute_at(sch.get_sblock("input_transform"), loops.tiles)
     if "pad" in names:
         sch.compute_at(sch.get_sblock("pad"), loops.row)
@@ -49,7 +53,7 @@ class _Loops:
     channel: LoopRV
 
 
-def _output(sch: s_tir.Schedule) -> _Loops:
+def _output(sch: s_tir.Schedule, blocking: Blocking) -> _Loops:
     """Cut the output into tiles and groups of channels."""
     out, transform = sch.get_sblock("requantize"), sch.get_sblock("output_transform")
     tile_columns = extent(sch, sch.get_loops(transform)[2])
@@ -57,17 +61,24 @@ def _output(sch: s_tir.Schedule) -> _Loops:
     _, height, width, channel = sch.get_loops(out)
     row, inside_h = sch.split(height, [None, m_h])
     tile, inside_w = sch.split(width, [None, m_w])
-    together = next(tiles for tiles in _OUTPUTS_OF_TILES if tile_columns % tiles == 0)
+    together, most = _together(tile_columns, blocking)
     tiles, member = sch.split(tile, [None, together])
-    outputs = greatest_divisor(extent(sch, channel), _OUTPUTS_OF_TILES[together])
-    channels, one = sch.split(channel, [None, outputs])
+    channels, one = sch.split(channel, [None, greatest_divisor(extent(sch, channel), most)])
     sch.reorder(row, tiles, channels, member, one, inside_h, inside_w)
     sch.unroll(inside_h)
     sch.unroll(inside_w)
     return _Loops(row, tiles, channels, one)
 
 
-def _register_tile(sch: s_tir.Schedule, group: LoopRV) -> None:
+def _together(tile_columns: int, blocking: Blocking) -> tuple[int, int]:
+    """Tiles that share a weight, and the most output channels beside them."""
+    if "tiles" in blocking and "outputs" in blocking:
+        return greatest_divisor(tile_columns, blocking["tiles"]), blocking["outputs"]
+    together = next(tiles for tiles in _OUTPUTS_OF_TILES if tile_columns % tiles == 0)
+    return together, _OUTPUTS_OF_TILES[together]
+
+
+def _register_tile(sch: s_tir.Schedule, group: LoopRV, unrolled: int) -> None:
     """Under `group`, loops over taps, then channels; inside, everything unrolled over tiles and outputs."""
     product = sch.get_sblock("tile_product")
     sch.compute_at(product, group, preserve_unit_loops=True)
@@ -76,7 +87,7 @@ def _register_tile(sch: s_tir.Schedule, group: LoopRV) -> None:
     depth = len(sch.get_loops(product)) - 3
     sums = sch.cache_write(product, 0, "global")
     sch.reverse_compute_at(sums, tap)
-    rounds, step = sch.split(channel, [None, greatest_divisor(extent(sch, channel), _CHANNELS_UNROLLED)])
+    rounds, step = sch.split(channel, [None, greatest_divisor(extent(sch, channel), unrolled)])
     zero = sch.decompose_reduction(product, rounds)
     for loop in (step, tile, output, *sch.get_loops(zero)[depth:], *sch.get_loops(sums)[depth:]):
         sch.unroll(loop)

@@ -12,6 +12,7 @@ from tvm import tirx
 from tvm.target import Target, codegen
 
 from tvm_wvv.errors import WvvError
+from tvm_wvv.kernels.kernel import AS_BY_DEFAULT, Blocking
 from tvm_wvv.kernels.x86_vectors import AVX2, AVX512, AVX512_VNNI, AVX_VNNI, SSE2, Vectors
 from tvm_wvv.schedules.x86_features import host_cpu
 
@@ -27,7 +28,7 @@ GENERATIONS: tuple[tuple[Vectors, tuple[str, ...]], ...] = (
 )
 
 
-def schedule(func: tirx.PrimFunc) -> tirx.PrimFunc:
+def schedule(func: tirx.PrimFunc, _blocking: Blocking = AS_BY_DEFAULT) -> tirx.PrimFunc:
     """A kernel that has no vectors of its own: unchanged."""
     return func
 
