@@ -21,7 +21,7 @@ test: tools lint ## linters, then every test
 bench: tools $(READY) ## count every network on every core; writes docs/benchmarks.md and the tests' baseline
 	$(BIN)/python -m tvm_wvv.cli.bench
 
-bench-x86: tools $(READY) ## this computer: ours against XNNPACK and onnxruntime; ARGS="--quick --json"
+bench-x86: tools $(READY) ## this computer: ours against XNNPACK, onnxruntime and ncnn; ARGS="--quick --json"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'
 	$(BIN)/python -m tvm_wvv.cli.bench_x86 $(ARGS)
 

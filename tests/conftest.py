@@ -42,6 +42,12 @@ def require_library() -> None:
         _missing("CMSIS-NN (pip install 'tvm_wvv[cmsis-nn]')")
 
 
+def require_module(name: str) -> None:
+    """A Python package of the extra `test`; without it the test is skipped, or fails where CI=true."""
+    if importlib.util.find_spec(name) is None:
+        _missing(f"the Python package {name!r}")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew; read the diff afterwards")
 

@@ -53,7 +53,7 @@ Say = Callable[[str], None]
 def measure(networks: Sequence[BenchNetwork], boards: Sequence[str], say: Say) -> Bench:
     """Every run; what a board refuses is part of the result."""
     # What is missing on this machine would look like a refusal in every run.
-    named, commit = tools(), _commit()
+    named, commit = tools(), checkout_commit()
     found = {one.name: path for one in networks if (path := _file(one.name)) is not None}
     runs = [
         _run(one.name, found[one.name], board, algorithm, options, say)
@@ -121,7 +121,7 @@ def compiler() -> str:
     return tools()[0]
 
 
-def _commit() -> str:
+def checkout_commit() -> str:
     """Of the checkout; sources that differ from it are told, other files do not change a count."""
     commit = _git("rev-parse", "--short", "HEAD")
     changed = _git("diff", "--name-only", "HEAD", "--", "tvm_wvv", "deploy", "boards")

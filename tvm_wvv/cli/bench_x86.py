@@ -1,25 +1,35 @@
-"""`make bench-x86`: this compiler against LiteRT with XNNPACK and onnxruntime, one thread, in one process.
+"""`make bench-x86`: this compiler against XNNPACK, onnxruntime and ncnn, in one process.
 
-Absolute times mean little on a shared machine: after each warm call one call of each is timed, in turn, by the
-thread's own processor time, and what is printed are medians of many such rounds and of the ratios within a round.
-Networks are ResNet-8 of `$WVV_DATA/models` (default `../shared/data`), or any .tflite named by --model.
+Networks are ResNet-8 of `$WVV_DATA/models` (default `../shared/data`), ResNet-20 and ResNet-18 of random weights, or
+any .tflite named by --model. Outputs are compared with TFLite's reference kernels; where ours differ, the exit status
+is 1. Progress goes to stderr.
 """
 
 from __future__ import annotations
 
 import os
-import time
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from tvm_wvv.errors import WvvError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.table import Table
+
+    from tvm_wvv.micro.peers import Run
+    from tvm_wvv.passes.options import Options
+    from tvm_wvv.report.bench_x86 import Machine, Measured
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-_RESNET8 = "pretrainedResnet_quant.tflite"
-_ROUNDS, _QUICK = 400, 100
+_RESNET8 = "pretrainedResnet_quant"
+_ROUNDS, _QUICK_ROUNDS = 1000, 400
+_BUDGET_S, _QUICK_BUDGET_S = 30.0, 5.0
+_INSTALL = "pip install 'tvm_wvv[peers]', as make bench-x86 does"
 
 
 def main() -> None:
@@ -27,50 +37,167 @@ def main() -> None:
     try:
         typer.run(command)
     except WvvError as error:
-        raise SystemExit(f"bench-x86: {error}") from error
+        print(f"bench-x86: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
 
 
 def command(
     model: Annotated[list[Path] | None, typer.Option(metavar="X.tflite", help="A network of one int8 image.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds.")] = False,
+    batch: Annotated[list[int] | None, typer.Option(min=1, help="Images of one call; may be repeated.")] = None,
+    threads: Annotated[list[int] | None, typer.Option(min=1, help="Threads; may be repeated.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="ResNet-8, batch 1, one thread, fewer rounds.")] = False,
+    memory: Annotated[bool, typer.Option(help="Measure memory as well, each runtime in a process of its own.")] = True,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="X.md", help="Write a page, too.")] = None,
 ) -> None:
     """Measure and print."""
+    from tvm_wvv.cli.output_file import check_writable, replacing
+    from tvm_wvv.report.bench_x86 import OURS, to_json
+    from tvm_wvv.report.bench_x86_page import page
     from tvm_wvv.report.output import print_json, show
-    from tvm_wvv.report.tables import table
 
-    files = model or [Path(os.environ.get("WVV_DATA", ROOT.parent / "shared" / "data")) / "models" / _RESNET8]
-    found = {path.stem: measure(path, _QUICK if quick else _ROUNDS) for path in files}
-    if json:
-        print_json(found)
-        return
-    rows = [
-        (name, peer, f"{one['microseconds'][peer]:.1f}", f"{one['ratios'].get(peer, 1):.3f}")
-        for name, one in found.items()
-        for peer in one["microseconds"]
+    if output is not None:
+        check_writable(output)
+    about = machine()
+    settings = [(b, t) for b in batch or ((1,) if quick else (1, 16)) for t in threads or ((1,) if quick else (1, 2))]
+    found = [
+        one
+        for name, content in networks(model or [], quick)
+        for one in measure(name, content, settings, quick, memory and not quick)
     ]
-    show(table(("network", "runtime", "microseconds", "ours / this"), rows, "one thread, medians", numbers=range(2, 4)))
+    if output is not None:
+        with replacing(output) as place:
+            place.write_text(page(found, about), encoding="utf-8")
+    if json:
+        print_json(to_json(found, about))
+    else:
+        show(_table(found, about))
+    wrong = [one.key for one in found if one.distances[OURS].differing]
+    if wrong:
+        raise SystemExit(f"bench-x86: our output is not the reference's: {', '.join(wrong)}")
 
 
-def measure(path: Path, rounds: int) -> dict[str, Any]:
-    """Medians of each runtime, and of ours divided by each other one within a round."""
+def networks(files: Sequence[Path], quick: bool) -> Iterator[tuple[str, bytes]]:
+    """Names and contents; each made or read when its turn comes."""
+    from tvm_wvv.models.random_resnets import NETWORKS
+
+    data = Path(os.environ.get("WVV_DATA", ROOT.parent / "shared" / "data"))
+    for path in files or [data / "models" / f"{_RESNET8}.tflite"]:
+        if not path.exists():
+            raise WvvError(f"{path}: no such file; name a .tflite by --model, or the data by WVV_DATA")
+        yield path.stem, path.read_bytes()
+    if not files and not quick:
+        for name, make in NETWORKS.items():
+            yield name, make()
+
+
+def machine() -> Machine:
+    """This computer and what is compared; WvvError where a runtime is missing."""
+    from tvm_wvv.cli.bench import checkout_commit
+    from tvm_wvv.micro import peers
+    from tvm_wvv.report.bench_x86 import Machine
+    from tvm_wvv.schedules.x86 import NATIVE, resolve
+
+    if absent := peers.missing():
+        raise WvvError(f"not installed: {', '.join(absent)}; do: {_INSTALL}")
+    try:
+        here = checkout_commit()
+    except WvvError:
+        here = None
+    return Machine(_cpu_name(), resolve(NATIVE), os.cpu_count() or 1, here, peers.versions())
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "an unnamed CPU")
+
+
+def measure(
+    name: str, content: bytes, settings: Sequence[tuple[int, int]], quick: bool, memory: bool
+) -> Iterator[Measured]:
+    """One network under each (batch, threads)."""
+    from tvm_wvv.frontends import tflite
+    from tvm_wvv.micro.peers import sample
+    from tvm_wvv.reference.golden import Golden
+
+    model = tflite.from_bytes(content, name, name)
+    _say(f"{name}: reference kernels")
+    x = sample(model, max(batch for batch, _ in settings))
+    expected = Golden(content).run(x.reshape(len(x), *model.inputs[0].shape))[model.outputs[0].name]
+    fewest = min(threads for _, threads in settings)
+    for batch, threads in settings:
+        # A thread more has its stack more, and nothing else.
+        yield _measured(name, content, batch, threads, expected, quick, memory and threads == fewest)
+
+
+def _measured(
+    name: str, content: bytes, batch: int, threads: int, expected: np.ndarray, quick: bool, memory: bool
+) -> Measured:
+    from tvm_wvv.micro.peer_times import in_turn
     from tvm_wvv.micro.peers import runs
     from tvm_wvv.passes.options import Options
+    from tvm_wvv.report.bench_x86 import OURS, Measured, distance
 
-    if not path.exists():
-        raise WvvError(f"{path}: no such file; name a .tflite by --model, or the data by WVV_DATA")
-    calls = runs(path.read_bytes(), path.stem, Options(mcpu="native"))
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, run in calls.items():
-            run()
-            start = time.thread_time_ns()
-            run()
-            times[name].append((time.thread_time_ns() - start) / 1000)
-    own = np.array(times["ours"])
-    others = {name: float(np.median(own / np.array(list_))) for name, list_ in times.items() if name != "ours"}
-    medians = {name: round(float(np.median(list_)), 2) for name, list_ in times.items()}
-    return {"rounds": rounds, "microseconds": medians, "ratios": {name: round(r, 4) for name, r in others.items()}}
+    options = Options(mcpu="native")
+    setting = f"{name}, batch {batch}, {threads} thread{'s' if threads > 1 else ''}"
+    _say(f"{setting}: compiling and loading")
+    calls = runs(content, name, options, threads=threads, batch=batch)
+    _say(f"{setting}: timing")
+    rounds, budget_s = (_QUICK_ROUNDS, _QUICK_BUDGET_S) if quick else (_ROUNDS, _BUDGET_S)
+    times = in_turn(calls, threads, rounds, budget_s)
+    return Measured(
+        network=name,
+        batch=batch,
+        threads=threads,
+        rounds=times.rounds,
+        clock=times.clock,
+        microseconds=times.medians(),
+        least=times.least(),
+        ratios=times.ratios(OURS),
+        distances={runtime: distance(run.output(), expected[:batch]) for runtime, run in calls.items()},
+        notes={
+            **{runtime: run.note for runtime, run in calls.items() if run.note},
+            **{runtime: f"left out, one call took {call_s:.1f} s" for runtime, call_s in times.left_out.items()},
+        },
+        memory_bytes=_memory(name, content, options, batch, threads, calls) if memory else {},
+    )
+
+
+def _memory(
+    name: str, content: bytes, options: Options, batch: int, threads: int, calls: Mapping[str, Run]
+) -> dict[str, int | None]:
+    from tvm_wvv.micro.peer_memory import IN_PROCESS, memory_bytes
+    from tvm_wvv.micro.peer_ncnn import WINOGRAD
+
+    _say(f"{name}, batch {batch}: memory")
+    winograd = {runtime: run.note == WINOGRAD for runtime, run in calls.items()}
+    return {
+        runtime: memory_bytes(
+            content, name, options, runtime, threads=threads, batch=batch, winograd=winograd.get(runtime, False)
+        )
+        for runtime in (*calls, IN_PROCESS)
+    }
+
+
+def _table(found: Sequence[Measured], about: Machine) -> Table:
+    from tvm_wvv.report.bench_x86 import OURS
+    from tvm_wvv.report.bench_x86_page import time_text, title
+    from tvm_wvv.report.tables import table
+
+    rows = [
+        (title(one.network), str(one.batch), str(one.threads), name, time_text(time),
+         f"{one.ratios[name][1]:.3f}" if name != OURS else "", str(one.distances[name]), one.notes.get(name, ""))
+        for one in found
+        for name, time in one.microseconds.items()
+    ]  # fmt: skip
+    columns = ("network", "batch", "threads", "runtime", "median", "ours / this", "output against reference", "")
+    versions = ", ".join(f"{name} {number}" for name, number in about.versions.items())
+    return table(columns, rows, f"{about.cpu}; {versions}", numbers=range(1, 3))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

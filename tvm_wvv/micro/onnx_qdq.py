@@ -18,7 +18,7 @@ from tvm_wvv.passes import integer_ops
 from tvm_wvv.quant import operators as ops
 
 INPUT = "x"
-_OPSET, _IR_VERSION = 17, 9
+_OPSET, _IR_VERSION = 19, 9
 
 
 def to_onnx(integer: IRModule, x_shape: Sequence[int]) -> tuple[bytes, str]:
@@ -60,6 +60,7 @@ class _Writer:
         """The nodes of one operator; its output's name."""
         writers: dict[Any, Callable[..., str]] = {
             ops.Conv2d: self._conv,
+            ops.DepthwiseConv2d: self._depthwise,
             ops.FullyConnected: self._dense,
             ops.Add: self._add,
             ops.AveragePool: self._average,
@@ -72,11 +73,25 @@ class _Writer:
         return writers[type(op)](op, inputs, arrays)
 
     def _conv(self, op: ops.Conv2d, inputs: Sequence[str], arrays: Sequence[np.ndarray]) -> str:
-        weights = np.ascontiguousarray(arrays[0].transpose(0, 3, 1, 2))
+        return self._convolution(op, inputs[0], arrays[0].transpose(0, 3, 1, 2), arrays[1:], 1)
+
+    def _depthwise(self, op: ops.DepthwiseConv2d, inputs: Sequence[str], arrays: Sequence[np.ndarray]) -> str:
+        filters = arrays[0].transpose(3, 0, 1, 2)
+        return self._convolution(op, inputs[0], filters, arrays[1:], len(filters) // op.multiplier)
+
+    def _convolution(
+        self,
+        op: ops.Conv2d | ops.DepthwiseConv2d,
+        source: str,
+        filters: np.ndarray,
+        bias: Sequence[np.ndarray],
+        groups: int,
+    ) -> str:
+        """`filters` are (outputs, inputs of a group, h, w)."""
         top, left, bottom, right = op.window.padding
-        operands = [self._real(inputs[0], op.input), *self._parameters(op, weights, arrays[1:])]
-        real = self._node("Conv", operands, strides=list(op.window.strides), pads=[top, left, bottom, right])
-        return self._quantized(real, op.output, op.clamp)
+        operands = [self._real(source, op.input), *self._parameters(op, np.ascontiguousarray(filters), bias)]
+        shape = {"strides": list(op.window.strides), "pads": [top, left, bottom, right], "group": groups}
+        return self._quantized(self._node("Conv", operands, **shape), op.output, op.clamp)
 
     def _dense(self, op: ops.FullyConnected, inputs: Sequence[str], arrays: Sequence[np.ndarray]) -> str:
         flat = self._node("Flatten", inputs, axis=1)
@@ -109,7 +124,7 @@ class _Writer:
         return name
 
     def _parameters(
-        self, op: ops.Conv2d | ops.FullyConnected, weights: np.ndarray, bias: Sequence[np.ndarray]
+        self, op: ops.Conv2d | ops.DepthwiseConv2d | ops.FullyConnected, weights: np.ndarray, bias: Sequence[np.ndarray]
     ) -> list[str]:
         scales = np.broadcast_to(np.array(op.weight_scales, np.float32), len(weights)).copy()
         start = bias[0] if bias else np.zeros(len(weights), np.int32)
