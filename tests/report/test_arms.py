@@ -40,12 +40,18 @@ def test_an_arm_is_told_by_its_scheme(tmp_path):
 
 def test_the_page_sets_each_arm_against_the_float_network(tmp_path):
     text = page([read_arm(folder(tmp_path / "a"), ACCURACY)], REFERENCE, SIZES, "made by hand")
-    assert "| f4:int8 per tap | 3.41x fewer | 80.00 | 88.25 (-0.25) | 81.00 | 90.50 (+0.50) |" in text
+    assert "| f4:int8 per tap | 3.405x fewer | 80.00 | 88.25 (-0.25) | 81.00 | 90.50 (+0.50) |" in text
     assert "| FP32 | 1x | 88.50 |  | 90.00 |  |" in text
     assert "JPEG, 10,000: untrained" in text
     assert "| f4:int8 per tap | `--arm f4:int8 --granularity tap` | 2 | 64 | 0.0003 | 5 | 1718 |" in text
     for name in (COST_FIGURE, CURVES_FIGURE, STAGES_FIGURE):
         assert f"({name})" in text
+
+
+def test_a_direct_arm_has_a_row_of_its_exact_form(tmp_path):
+    arm = read_arm(folder(tmp_path / "a", "direct:int8"), {**ACCURACY, "exact": ACCURACY["trained"]})
+    text = page([arm], REFERENCE, SIZES, "made by hand")
+    assert "| f4c:exact of direct int8 | 2.785x fewer |  | 88.25 (-0.25) |  | 90.50 (+0.50) |" in text
 
 
 def test_a_log_cut_off_by_a_kill_is_read_and_a_damaged_one_refused(tmp_path):

@@ -31,7 +31,7 @@ from tvm_wvv.passes import pipeline
 from tvm_wvv.passes.options import Options, RecipeFile
 from tvm_wvv.plan.stage_values import stage_values
 from tvm_wvv.quant.recipe import parse_recipe, recipe_text
-from tvm_wvv.report.arms import LOG, RESULT, Arm, read_arm
+from tvm_wvv.report.arms import DIRECT, EXACT, LOG, RESULT, Arm, read_arm
 from tvm_wvv.report.arms_page import page
 from tvm_wvv.report.arms_plots import check_drawing, draw
 from tvm_wvv.report.multiplications import RESNET20
@@ -55,6 +55,9 @@ def measured(folder: Path, data: Path, tests: Mapping[str, LabelledImages], prog
     for when, (model, recipe) in (("untrained", _start(folder, data)), ("trained", _end(folder))):
         runner = _compiled(model, recipe, folder.name)
         found[when] = {name: _top1(runner, one, progress, f"{folder.name} {when}") for name, one in tests.items()}
+    if json.loads((folder / RESULT).read_text(encoding="utf-8"))["arm"] == DIRECT:
+        runner = _compiled(*_end(folder), folder.name, winograd=EXACT)
+        found["exact"] = {name: _top1(runner, one, progress, f"{folder.name} {EXACT}") for name, one in tests.items()}
     with replacing(kept) as path:
         path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
@@ -73,8 +76,8 @@ def _start(folder: Path, data: Path) -> tuple[bytes, str]:
     return content, recipe_text(recipe)
 
 
-def _compiled(model: bytes, recipe: str, name: str, every_layer: bool = False) -> OnHost:
-    options = Options(recipe=RecipeFile(name, recipe), every_layer=every_layer, mcpu="native")
+def _compiled(model: bytes, recipe: str, name: str, every_layer: bool = False, winograd: str = "auto") -> OnHost:
+    options = Options(winograd, recipe=RecipeFile(name, recipe), every_layer=every_layer, mcpu="native")
     lowered = pipeline.lower(tflite.from_bytes(model, name, name), options, "x86")
     return OnHost(InProcess(lowered), lowered.inputs, lowered.outputs)
 

@@ -15,7 +15,7 @@ from tvm_wvv.errors import WvvError
 from tvm_wvv.report.multiplications import NetworkShape, saving
 from tvm_wvv.transforms.catalog import variant
 
-DIRECT = "direct:int8"
+DIRECT, EXACT = "direct:int8", "f4c:exact"
 RESULT, LOG = "result.json", "log.jsonl"
 
 
@@ -23,7 +23,8 @@ RESULT, LOG = "result.json", "log.jsonl"
 class Arm:
     """`scheme` and `settings` are those of `qat.layers` and `qat.train`, as `result.json` holds them.
 
-    `untrained` and `trained` are top-1 in percent by test set. `log` has the loss by step.
+    `untrained` and `trained` are top-1 in percent by test set, `exact` that of a direct arm compiled by `EXACT`. `log`
+    has the loss by step.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Arm:
     untrained: Mapping[str, float]
     trained: Mapping[str, float]
     log: Sequence[Mapping[str, Any]] = ()
+    exact: Mapping[str, float] | None = None
 
     @property
     def winograd(self) -> bool:
@@ -74,7 +76,7 @@ def read_arm(folder: Path, accuracy: Mapping[str, Mapping[str, float]]) -> Arm:
     try:
         return Arm(
             folder.name, found["arm"], found["scheme"], found["settings"], found["steps"],
-            accuracy["untrained"], accuracy["trained"], read_log(folder / LOG),
+            accuracy["untrained"], accuracy["trained"], read_log(folder / LOG), accuracy.get("exact"),
         )  # fmt: skip
     except KeyError as error:
         raise WvvError(f"{folder / RESULT}: has no {error}: not written by wvv train") from error

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tvm_wvv.report.arms import Arm
-from tvm_wvv.report.multiplications import RESNET20
+from tvm_wvv.report.arms import EXACT, Arm
+from tvm_wvv.report.multiplications import RESNET20, saving
+from tvm_wvv.transforms.catalog import variant
 
 CURVES_FIGURE = "figures/training-curves.png"
 COST_FIGURE = "figures/training-accuracy.png"
@@ -43,13 +44,23 @@ def _table(arms: Sequence[Arm], reference: Mapping[str, float], sizes: Mapping[s
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)]]
     lines.append(["FP32", "1x", *(cell for name in reference for cell in (f"{reference[name]:.2f}", ""))])
     for arm in arms:
-        cells = [
-            cell
-            for name in reference
-            for cell in (f"{arm.untrained[name]:.2f}", _against(arm.trained[name], reference[name]))
-        ]
-        lines.append([arm.title, f"{arm.saving(RESNET20):.3g}x fewer" if arm.winograd else "1x", *cells])
+        lines.append([arm.title, _fewer(arm.saving(RESNET20)), *_cells(arm.untrained, arm.trained, reference)])
+        if arm.exact is not None:
+            fewer = _fewer(saving(RESNET20, variant(EXACT).algorithm))
+            lines.append([f"{EXACT} of {arm.title}", fewer, *_cells({}, arm.exact, reference)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _fewer(saved: float) -> str:
+    return "1x" if saved == 1 else f"{saved:.4g}x fewer"
+
+
+def _cells(before: Mapping[str, float], after: Mapping[str, float], reference: Mapping[str, float]) -> list[str]:
+    """Two of each test set."""
+    pairs = (
+        (f"{before[name]:.2f}" if name in before else "", _against(after[name], reference[name])) for name in after
+    )
+    return [cell for pair in pairs for cell in pair]
 
 
 def _against(value: float, float_value: float) -> str:
