@@ -24,7 +24,7 @@ from tvm_wvv.qat.convert import Winograd
 from tvm_wvv.qat.layers import Scheme
 from tvm_wvv.qat.train import Settings, classes, train
 from tvm_wvv.quant.recipe import save_recipe
-from tvm_wvv.transforms.catalog import variant
+from tvm_wvv.transforms.catalog import axis_of, variant
 
 DIRECT = "direct:int8"
 LOG, MODEL, RECIPE, RESULT = "log.jsonl", "model.tflite", "recipe.json", "result.json"
@@ -36,7 +36,7 @@ Report = Callable[[dict[str, Any]], None]
 class Plan:
     """`arm` is an algorithm with `:int8`, or DIRECT; `tests` are only looked at, before and after.
 
-    `recorded` lets a GPU replay its steps.
+    `recorded` lets a GPU replay its steps. With `flex` the layers learn their transforms.
     """
 
     weights: Path
@@ -49,16 +49,29 @@ class Plan:
     resume: bool = False
     device: str = "cpu"
     recorded: bool = True
+    flex: bool = False
+
+    @property
+    def title(self) -> str:
+        """The arm as results and checkpoints name it."""
+        return f"{self.arm} flex" if self.flex else self.arm
 
 
 def winograd_of(plan: Plan) -> Winograd | None:
     """What the layers are trained through; None for direct convolution."""
     if plan.arm == DIRECT:
+        if plan.flex:
+            raise WvvError(f"--arm {DIRECT} has no transforms to learn: leave --flex out, or take f4:int8")
         return None
     chosen = variant(plan.arm)
     if chosen.arithmetic != "int8":
         raise WvvError(f"--arm {plan.arm}: {chosen.arithmetic} loses nothing that training could win; take int8")
-    return Winograd(chosen.algorithm, plan.scheme)
+    if plan.flex:
+        try:
+            axis_of(chosen.algorithm.name)
+        except WvvError as error:
+            raise WvvError(f"--arm {plan.arm} --flex: {error}") from error
+    return Winograd(chosen.algorithm, plan.scheme, plan.flex)
 
 
 def run(plan: Plan, report: Report) -> dict[str, Any]:
@@ -77,7 +90,7 @@ def run(plan: Plan, report: Report) -> dict[str, Any]:
     else:
         sample = torch.randperm(len(data), generator=torch.Generator().manual_seed(plan.settings.seed))
         network.quantize(data.real(data.images[sample[:_CALIBRATION_IMAGES].to(plan.device)]), winograd)
-    result: dict[str, Any] = {"arm": plan.arm, "scheme": asdict(plan.scheme), "settings": asdict(plan.settings)}
+    result: dict[str, Any] = {"arm": plan.title, "scheme": asdict(plan.scheme), "settings": asdict(plan.settings)}
     if not plan.resume:
         result["untrained"] = measured(network, tests)
         report(result)
@@ -88,7 +101,7 @@ def run(plan: Plan, report: Report) -> dict[str, Any]:
             file.flush()
             report(line)
 
-        about = {"arm": plan.arm, "scheme": asdict(plan.scheme)}
+        about = {"arm": plan.title, "scheme": asdict(plan.scheme)}
         result["steps"] = train(network, teacher, data, plan.settings, plan.folder, log, about, recorded=plan.recorded)
     result["trained"] = measured(network, tests)
     write(network.cpu(), plan, result)
@@ -109,7 +122,7 @@ def measured(network: Network, tests: Mapping[str, Pictures]) -> dict[str, dict[
 
 def write(network: Network, plan: Plan, result: dict[str, Any]) -> None:
     """The exported network and what was measured."""
-    content, recipe = export(network, plan.arm)
+    content, recipe = export(network, plan.title)
     (plan.folder / MODEL).write_bytes(content)
     save_recipe(recipe, plan.folder / RECIPE)
     (plan.folder / RESULT).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
