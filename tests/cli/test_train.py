@@ -87,6 +87,7 @@ def test_a_training_leaves_all_its_files_and_resumes(
     assert "holds a checkpoint.pt already: --resume goes on with it" in refused(capsys, arguments)
     assert "made with seed 0, not 1" in refused(capsys, [*arguments, "--resume", "--seed", "1"])
     assert "made with arm f2:int8, not f4:int8" in refused(capsys, [*arguments, "--resume", "--arm", "f4:int8"])
+    assert "made with arm f2:int8, not f2:int8 flex" in refused(capsys, [*arguments, "--resume", "--flex"])
     before = (folder / "model.tflite").read_bytes()
     assert execute([*arguments, "--resume"]) == 0
     assert (folder / "model.tflite").read_bytes() == before
@@ -99,6 +100,9 @@ def test_a_training_leaves_all_its_files_and_resumes(
         ((), "either --epochs or --minutes"),
         (("--epochs", "1", "--arm", "f5:int8"), "no algorithm 'f5'"),
         (("--epochs", "1", "--arm", "f4:exact"), "exact loses nothing that training could win; take int8"),
+        (("--epochs", "1", "--arm", "f4c:int8", "--flex"), "--arm f4c:int8 --flex: f4c has complex points"),
+        (("--epochs", "1", "--arm", "f4x1:int8", "--flex"), "f4x1 is fast along the width only"),
+        (("--epochs", "1", "--arm", "direct:int8", "--flex"), "--arm direct:int8 has no transforms to learn"),
         (("--epochs", "1", "--model", "resnet18"), "unknown; known: resnet20"),
         (("--epochs", "1", "--granularity", "channel"), "unknown; known: tensor, tap, tap_channel"),
         (("--epochs", "1", "--resume"), "no checkpoint.pt to resume from"),

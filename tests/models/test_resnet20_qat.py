@@ -21,6 +21,7 @@ from tvm_wvv.models.resnet20_weights import PIXEL_ZERO, folded  # noqa: E402
 from tvm_wvv.passes import pipeline  # noqa: E402
 from tvm_wvv.passes.options import Options, RecipeFile  # noqa: E402
 from tvm_wvv.qat.convert import Winograd  # noqa: E402
+from tvm_wvv.qat.flex import LearnedTransforms  # noqa: E402
 from tvm_wvv.qat.layers import Scheme  # noqa: E402
 from tvm_wvv.quant.recipe import parse_recipe, recipe_text  # noqa: E402
 from tvm_wvv.reference.golden import Golden  # noqa: E402
@@ -35,6 +36,25 @@ def quantized(winograd: Winograd | None) -> Network:
     network = Network(WEIGHTS)
     network.quantize(REAL, winograd)
     return network
+
+
+def move_transforms(network: Network) -> None:
+    """As training may: each layer's own way."""
+    torch.manual_seed(3)
+    for layer in network.winograd_layers().values():
+        if isinstance(layer.transforms, LearnedTransforms):
+            with torch.no_grad():
+                for matrix in layer.transforms.parameters():
+                    matrix += 0.02 * torch.randn_like(matrix)
+
+
+def test_flex_begins_as_the_fixed_network() -> None:
+    fixed, flex = (quantized(Winograd(by_name("f4"), Scheme("tap"), on)) for on in (False, True))
+    images = torch.from_numpy(IMAGES)
+    assert torch.equal(resnet20_exact.logits(flex, images), resnet20_exact.logits(fixed, images))
+    with torch.no_grad():
+        assert torch.equal(flex(REAL), fixed(REAL))
+    assert export(flex, "f4")[0] == export(fixed, "f4")[0]
 
 
 def test_the_float_network_is_that_of_numpy() -> None:
@@ -55,15 +75,17 @@ def test_direct_integers_are_those_of_tflites_reference_kernels() -> None:
     np.testing.assert_array_equal(resnet20_exact.logits(network, torch.from_numpy(IMAGES)), expected)
 
 
-def test_winograd_integers_are_those_of_the_compiled_network() -> None:
-    network = quantized(Winograd(by_name("f4"), Scheme("tap")))
+@pytest.mark.parametrize("flex", [False, True], ids=["fixed", "flex"])
+def test_winograd_integers_are_those_of_the_compiled_network(flex: bool) -> None:
+    network = quantized(Winograd(by_name("f4"), Scheme("tap"), flex))
+    move_transforms(network)
     content, recipe = export(network, "f4:int8")
     text = recipe_text(recipe)
     assert parse_recipe(text, "again") == recipe
     model = tflite.from_bytes(content, "resnet20", "resnet20.tflite")
     lowered = pipeline.lower(model, Options(recipe=RecipeFile("recipe.json", text)), "x86")
     algorithms = [layer.algorithm for layer in lowered.layers if layer.op == "conv2d"]
-    assert algorithms.count("f4:int8") == 17 and algorithms.count("direct") == 2
+    assert algorithms.count("f4_flex:int8" if flex else "f4:int8") == 17 and algorithms.count("direct") == 2
     (expected,) = OnHost(InProcess(lowered), lowered.inputs, lowered.outputs).run((CODES[:, np.newaxis],))
     got = resnet20_exact.logits(network, torch.from_numpy(IMAGES))
     np.testing.assert_array_equal(got, expected.reshape(len(IMAGES), -1))

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from learned_cases import STEPS, learned_transforms
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.quant.recipe import LayerRecipe, Recipe, check_recipe, load_recipe, parse_recipe, recipe_text, save_recipe
 from tvm_wvv.quant.stage import StageQuantizer, Stages
-from tvm_wvv.transforms.catalog import ALGORITHMS, ARITHMETICS, Variant, variant
+from tvm_wvv.transforms.catalog import ALGORITHMS, ARITHMETICS, Variant, learned, variant
 
 SHA = "0123456789abcdef" * 4
 OUTPUTS = 3
@@ -47,6 +48,8 @@ def layers(draw: st.DrawFn) -> LayerRecipe:
             return LayerRecipe(chosen, Stages(draw(quantizers(taps, 16, False)), v))
         case _:
             u, v, m = (draw(quantizers(taps, 8, of_input)) for of_input in (False, True, False))
+            if name in STEPS and draw(st.booleans()):
+                chosen = Variant(learned(learned_transforms(name, draw(st.integers(0, 3)))), "int8")
             return LayerRecipe(chosen, Stages(u, v, m))
 
 
@@ -70,11 +73,17 @@ def stage(**changed: Any) -> dict[str, Any]:
     return {"bits": 8, "granularity": "tap", "power_of_two": False, "scale": [1.5] * 16, "zero_point": [0]} | changed
 
 
+def transforms() -> dict[str, Any]:
+    shapes = {"input": (4, 4), "weight": (4, 3), "output": (2, 4)}
+    return {key: {"denominator": 16, "matrix": [[3] * width] * height} for key, (height, width) in shapes.items()}
+
+
 def good() -> dict[str, Any]:
     layers = {
         "c/1": {"algorithm": "f2:int8", "v": stage(), "u": stage(), "m": stage()},
         "c/2": {"algorithm": "f2:int16", "u": stage(bits=16)},
         "c/3": {"algorithm": "f2:exact"},
+        "c/4": {"algorithm": "f2:int8", "v": stage(), "u": stage(), "m": stage(), "transforms": transforms()},
     }
     return {"version": 1, "model_sha256": SHA, "layers": layers}
 
@@ -100,6 +109,8 @@ def drop(*path: str) -> Callable[[dict[str, Any]], None]:
 
 
 LAYER, V = ("layers", "c/1"), ("layers", "c/1", "v")
+FLEX = ("layers", "c/4", "transforms")
+B = (*FLEX, "input", "matrix")
 BAD = [
     (put("version", to=2), "version: 2, this program reads 1"),
     (put("version", to=True), "version: true, this program reads 1"),
@@ -118,7 +129,7 @@ BAD = [
     (put(*LAYER, "algorithm", to="f2:int9"), "layers.c/1.algorithm: f2 has no arithmetic 'int9'; did you mean"),
     (put(*LAYER, "algorithm", to="direct"), "layers.c/1.algorithm: no algorithm 'direct'; known: "),
     (drop(*LAYER, "m"), "layers.c/1.m: missing"),
-    (put(*LAYER, "w", to=stage()), "layers.c/1.w: unknown key; known: algorithm, v, u, m"),
+    (put(*LAYER, "w", to=stage()), "layers.c/1.w: unknown key; known: algorithm, v, u, m, transforms"),
     (put("layers", "c/2", "m", to=stage()), "layers.c/2.m: unknown key; known: algorithm, u, v"),
     (put("layers", "c/3", "u", to=stage()), "layers.c/3.u: unknown key; known: algorithm"),
     (put(*V, to=None), "layers.c/1.v: null, need an object"),
@@ -152,10 +163,32 @@ BAD = [
     (put(*V, "zero_point", to=[0.5]), "layers.c/1.v.zero_point[0]: 0.5, need a whole number"),
     (put(*LAYER, "u", "zero_point", to=[1]), "layers.c/1.u.zero_point[0]: 1, need 0"),
     (put(*LAYER, "m", "zero_point", to=[0] * 15 + [2]), "layers.c/1.m.zero_point[15]: 2, need 0"),
+    (put(*FLEX, to=[]), "layers.c/4.transforms: a list, need an object"),
+    (drop(*FLEX, "output"), "layers.c/4.transforms.output: missing"),
+    (put(*FLEX, "inputs", to={}), "layers.c/4.transforms.inputs: unknown key; did you mean 'input'? (known: "),
+    (drop(*FLEX, "input", "denominator"), "layers.c/4.transforms.input.denominator: missing"),
+    (put(*FLEX, "input", "denominator", to=0), "layers.c/4.transforms.input.denominator: 0, need 1 to 32768"),
+    (put(*FLEX, "input", "denominator", to=4.0), "layers.c/4.transforms.input.denominator: 4.0, need a whole number"),
+    (put(*B, to=[[1] * 4] * 3), "layers.c/4.transforms.input.matrix: 3 rows, need 4"),
+    (put(*B, 2, to=[1] * 5), "layers.c/4.transforms.input.matrix[2]: 5 entries, need 4"),
+    (put(*B, 2, to=7), "layers.c/4.transforms.input.matrix[2]: 7, need a list"),
+    (put(*B, 2, to=[1000, -1000, 0, 897]),
+     "layers.c/4.transforms.input.matrix[2]: magnitudes add up to 2897, need at most 2896"),
+    (put(*B, 2, to=[1, -0.5, 1, 0]), "layers.c/4.transforms.input.matrix[2][1]: -0.5, need a whole number"),
+    (put(*B, 2, to=[1, True, 1, 0]), "layers.c/4.transforms.input.matrix[2][1]: true, need a whole number"),
+    (put(*B, 2, to=[1, None, 1, 0]), "layers.c/4.transforms.input.matrix[2][1]: null, need a whole number"),
+    (put(*B, 2, to=[0] * 4), "layers.c/4.transforms.input.matrix[2]: a row of zeros"),
+    (put(*FLEX, "weight", "matrix", to=[[1, 2, 32768]] * 4),
+     "layers.c/4.transforms.weight.matrix[0][2]: 32768, need -32767 to 32767"),
+    (put("layers", "c/4", "algorithm", to="f4c:int8"), "layers.c/4.transforms: f4c has complex points"),
+    (put("layers", "c/4", "algorithm", to="f2x1:int8"), "layers.c/4.transforms: f2x1 is fast along the width only"),
+    (put("layers", "c/4", "algorithm", to="f4:int8"), "layers.c/4.transforms.input.matrix: 4 rows, need 6"),
+    (put("layers", "c/4", "algorithm", to="f2_flex:int8"), "layers.c/4.algorithm: no algorithm 'f2_flex'; did you"),
+    (put("layers", "c/2", "transforms", to={}), "layers.c/2.transforms: unknown key; known: algorithm, u, v"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "message"), BAD, ids=[message[:60] for _, message in BAD])
+@pytest.mark.parametrize(("change", "message"), BAD, ids=[message[:70] for _, message in BAD])
 def test_each_wrong_thing_is_named_with_file_and_key(change, message):
     root = copy.deepcopy(good())
     change(root)

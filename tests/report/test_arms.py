@@ -34,6 +34,8 @@ def test_an_arm_is_told_by_its_scheme(tmp_path):
     assert arm.title == "f4c:int8 per tap, 6-bit U and V, powers of two"
     assert arm.options == "--arm f4c:int8 --granularity tap --operand-bits 6 --power-of-two"
     assert arm.saving(RESNET20) == pytest.approx(2.785, abs=5e-4)
+    flex = read_arm(folder(tmp_path / "f", "f4:int8 flex"), ACCURACY)
+    assert (flex.title, flex.options) == ("f4:int8 per tap, flex", "--arm f4:int8 --granularity tap --flex")
     direct = read_arm(folder(tmp_path / "b", "direct:int8"), ACCURACY)
     assert (direct.title, direct.options, direct.saving(RESNET20)) == ("direct int8", "--arm direct:int8", 1.0)
 

@@ -39,6 +39,7 @@ Output = Annotated[
     Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for all results.", show_default=False)
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")]
+Flex = Annotated[bool, typer.Option("--flex", help="Learn the transforms too, each layer its own (real points).")]
 Bits = Annotated[int, typer.Option(min=2, max=8, help="Bits of the transformed operands U and V.")]
 
 
@@ -58,6 +59,7 @@ def command(
     scale_rate: Annotated[float, typer.Option(min=0, help="Greatest rate of scales, in octaves.")] = 3e-3,
     operand_bits: Bits = 8,
     power_of_two: Annotated[bool, typer.Option("--power-of-two", help="All stage scales powers of two.")] = False,
+    flex: Flex = False,
     resume: Resume = False,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the CPU; 0 leaves it to torch.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -84,7 +86,9 @@ def command(
     settings = Settings(
         epochs=epochs, minutes=minutes, batch=batch, rate=rate, scale_rate=scale_rate, seed=seed,
     )  # fmt: skip
-    plan = Plan(weights, tuple(data), arm, scheme, settings, output, tuple(test or ()), resume, device, not eager)
+    plan = Plan(
+        weights, tuple(data), arm, scheme, settings, output, tuple(test or ()), resume, device, not eager, flex
+    )  # fmt: skip
     _prepare_torch(threads, fused)
     result = run(plan, _show)
     if json:
@@ -143,4 +147,4 @@ def _print(plan: Plan, result: dict[str, Any]) -> None:
         for name, after in result["trained"].items()
     ]
     columns = ("images", "calibrated", "trained", "as in training")
-    show(table(columns, rows, f"{plan.arm}, {result['steps']} steps, integers", numbers=range(1, 4)))
+    show(table(columns, rows, f"{plan.title}, {result['steps']} steps, integers", numbers=range(1, 4)))

@@ -19,7 +19,7 @@ def export(network: Network, arm: str) -> tuple[bytes, Recipe]:
             affines[layer.name] = affines[layer.source]
     content = with_affines(network.weights(), affines, f"ResNet-20 for CIFAR-10, int8, trained as {arm}")
     layers = {
-        name: LayerRecipe(Variant(layer.algorithm, "int8"), layer.stages())
+        name: LayerRecipe(Variant(layer.transforms.exported(), "int8"), layer.stages())
         for name, layer in network.winograd_layers().items()
     }
     return content, Recipe(hashlib.sha256(content).hexdigest(), layers)

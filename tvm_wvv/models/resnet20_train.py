@@ -24,7 +24,7 @@ from tvm_wvv.qat.convert import Winograd
 from tvm_wvv.qat.layers import Scheme
 from tvm_wvv.qat.train import Settings, classes, train
 from tvm_wvv.quant.recipe import Recipe, save_recipe
-from tvm_wvv.transforms.catalog import variant
+from tvm_wvv.transforms.catalog import axis_of, variant
 
 DIRECT = "direct:int8"
 LOG, MODEL, RECIPE, RESULT = "log.jsonl", "model.tflite", "recipe.json", "result.json"
@@ -36,7 +36,7 @@ Report = Callable[[dict[str, Any]], None]
 class Plan:
     """`arm` is an algorithm with `:int8`, or DIRECT; `tests` are only looked at, before and after.
 
-    `recorded` lets a GPU replay its steps.
+    `recorded` lets a GPU replay its steps. With `flex` the layers learn their transforms.
     """
 
     weights: Path
@@ -49,16 +49,29 @@ class Plan:
     resume: bool = False
     device: str = "cpu"
     recorded: bool = True
+    flex: bool = False
+
+    @property
+    def title(self) -> str:
+        """The arm as results and checkpoints name it."""
+        return f"{self.arm} flex" if self.flex else self.arm
 
 
 def winograd_of(plan: Plan) -> Winograd | None:
     """What the layers are trained through; None for direct convolution."""
     if plan.arm == DIRECT:
+        if plan.flex:
+            raise WvvError(f"--arm {DIRECT} has no transforms to learn: leave --flex out, or take f4:int8")
         return None
     chosen = variant(plan.arm)
     if chosen.arithmetic != "int8":
         raise WvvError(f"--arm {plan.arm}: {chosen.arithmetic} loses nothing that training could win; take int8")
-    return Winograd(chosen.algorithm, plan.scheme)
+    if plan.flex:
+        try:
+            axis_of(chosen.algorithm.name)
+        except WvvError as error:
+            raise WvvError(f"--arm {plan.arm} --flex: {error}") from error
+    return Winograd(chosen.algorithm, plan.scheme, plan.flex)
 
 
 def run(plan: Plan, report: Report) -> dict[str, Any]:
@@ -76,7 +89,7 @@ def run(plan: Plan, report: Report) -> dict[str, Any]:
         network.to(plan.device)
     else:
         _calibrate(network, data, plan)
-    result: dict[str, Any] = {"arm": plan.arm, "scheme": asdict(plan.scheme), "settings": asdict(plan.settings)}
+    result: dict[str, Any] = {"arm": plan.title, "scheme": asdict(plan.scheme), "settings": asdict(plan.settings)}
     if not plan.resume:
         result["untrained"] = measured(network, tests)
         report(result)
@@ -87,7 +100,7 @@ def run(plan: Plan, report: Report) -> dict[str, Any]:
             file.flush()
             report(line)
 
-        about = {"arm": plan.arm, "scheme": asdict(plan.scheme)}
+        about = {"arm": plan.title, "scheme": asdict(plan.scheme)}
         result["steps"] = train(network, teacher, data, plan.settings, plan.folder, log, about, recorded=plan.recorded)
     result["trained"] = measured(network, tests)
     write(network.cpu(), plan, result)
@@ -98,10 +111,11 @@ def run(plan: Plan, report: Report) -> dict[str, Any]:
 def started(weights: Path, data: Sequence[str], result: Mapping[str, Any]) -> tuple[bytes, Recipe]:
     """The calibrated network that a training began with, from its `result.json`: the same file and recipe each time."""
     scheme, settings = Scheme(**result["scheme"]), Settings(**result["settings"])
-    plan = Plan(weights, tuple(data), result["arm"], scheme, settings, Path())
+    arm, *flex = result["arm"].split()
+    plan = Plan(weights, tuple(data), arm, scheme, settings, Path(), flex=bool(flex))
     network = Network(resnet20_weights.load(weights)).to(memory_format=torch.channels_last)
     _calibrate(network, pictures(data, plan.device), plan)
-    return export(network, plan.arm)
+    return export(network, plan.title)
 
 
 def _calibrate(network: Network, data: Pictures, plan: Plan) -> None:
@@ -123,7 +137,7 @@ def measured(network: Network, tests: Mapping[str, Pictures]) -> dict[str, dict[
 
 def write(network: Network, plan: Plan, result: dict[str, Any]) -> None:
     """The exported network and what was measured."""
-    content, recipe = export(network, plan.arm)
+    content, recipe = export(network, plan.title)
     (plan.folder / MODEL).write_bytes(content)
     save_recipe(recipe, plan.folder / RECIPE)
     (plan.folder / RESULT).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -18,7 +18,7 @@ from tvm_wvv.kernels.kernel import AS_BY_DEFAULT, Blocking, Kernel
 from tvm_wvv.passes.stage_kernels import is_exact, parts_of
 from tvm_wvv.passes.stages import STAGES, InputTransform, Stage, WinogradRequantize
 from tvm_wvv.quant.operators import Conv2d, Window
-from tvm_wvv.transforms.catalog import variant
+from tvm_wvv.transforms.catalog import read_variant
 
 Shape = tuple[int, ...]
 Constants = Sequence[np.ndarray]
@@ -49,7 +49,7 @@ def exact_winograd(
     first, last = stages[0], stages[-1]
     if not isinstance(first, InputTransform) or not isinstance(last, WinogradRequantize):
         return None
-    chosen, (u, *_), (bias, *_) = variant(first.algorithm), constants[1], constants[-1]
+    chosen, (u, *_), (bias, *_) = read_variant(first.algorithm), constants[1], constants[-1]
     if not is_exact(constants):
         return None
     window = Window(padding=first.padding)
@@ -66,7 +66,7 @@ def quantized_winograd(stages: Sequence[Stage], x_shape: Shape, constants: Seque
     first = stages[0]
     if not isinstance(first, InputTransform):
         return None
-    chosen, parts = variant(first.algorithm), parts_of(stages, constants)
+    chosen, parts = read_variant(first.algorithm), parts_of(stages, constants)
     if not winograd_dsp_int8.fits(chosen.algorithm, parts):
         return None
     window = Window(padding=first.padding)

@@ -18,7 +18,7 @@ from tvm_wvv.passes.dsp_kernels import exact_winograd
 from tvm_wvv.passes.stage_kernels import is_exact, parts_of
 from tvm_wvv.passes.stages import STAGES, InputTransform, Stage
 from tvm_wvv.quant.operators import Window
-from tvm_wvv.transforms.catalog import variant
+from tvm_wvv.transforms.catalog import read_variant
 
 Shape = tuple[int, ...]
 Constants = Sequence[np.ndarray]
@@ -43,7 +43,7 @@ def _int8_winograd(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[
     first = stages[0]
     if not isinstance(first, InputTransform):
         return None
-    algorithm, parts = variant(first.algorithm).algorithm, parts_of(stages, constants)
+    algorithm, parts = read_variant(first.algorithm).algorithm, parts_of(stages, constants)
     if not winograd_mve_int8.fits(algorithm, parts):
         return None
     window = Window(padding=first.padding)

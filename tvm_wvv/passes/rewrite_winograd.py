@@ -74,7 +74,7 @@ class _Rewriter(PyExprMutator):
         return self._quantized(call, op, choice.variant, choice.integers)
 
     def _exact(self, call: relax.Call, op: Conv2d, variant: Variant) -> relax.Call:
-        (data, weights, bias), layer, value = call.args, integer_ops.layer_of(call), str(variant)
+        (data, weights, bias), layer, value = call.args, integer_ops.layer_of(call), variant.spelled
         u = transform_weights(weights.value.numpy(), variant.algorithm)
         size = window_extent(op.window, variant.algorithm.r, integer_ops.shape_of(data))
         v = self._emit(InputTransform(value, op.input.zero_point, op.window.padding), [data], layer)
@@ -99,7 +99,7 @@ def quantized_stages(
     op: Conv2d, variant: Variant, integers: WinogradIntegers, x_shape: Sequence[int]
 ) -> list[tuple[Stage, Sequence[np.ndarray]]]:
     """The stages of a layer that rounds in between, in their order, each with its constants."""
-    value, algorithm, zero_point = str(variant), variant.algorithm, op.input.zero_point
+    value, algorithm, zero_point = variant.spelled, variant.algorithm, op.input.zero_point
     of_v, of_m = integers.v_multipliers, integers.m_multipliers
     found: list[tuple[Stage, Sequence[np.ndarray]]] = []
     found.append((InputTransform(value, zero_point, op.window.padding, "int32" if of_v else "int16"), ()))

@@ -31,7 +31,7 @@ from tvm_wvv.quant.operators import (
     Reshape,
     Window,
 )
-from tvm_wvv.transforms.catalog import variant
+from tvm_wvv.transforms.catalog import read_variant
 
 Shape = tuple[int, ...]
 
@@ -86,7 +86,7 @@ def stage_shape(stage: Stage, shapes: Sequence[Shape]) -> Shape:
     first = shapes[0]
     match stage:
         case InputTransform():
-            algorithm = variant(stage.algorithm).algorithm
+            algorithm = read_variant(stage.algorithm).algorithm
             extent = window_extent(Window(padding=stage.padding), algorithm.r, first)
             rows, columns = (-(-n // m) for n, m in zip(extent, algorithm.m, strict=True))
             return (first[0], rows, columns, algorithm.taps, first[3])

@@ -24,7 +24,7 @@ from tvm_wvv.passes.stages import (
 from tvm_wvv.quant.fixed_point import Multiplier
 from tvm_wvv.quant.operators import Conv2d, Window
 from tvm_wvv.quant.winograd_parameters import MultiplierArray
-from tvm_wvv.transforms.catalog import variant
+from tvm_wvv.transforms.catalog import read_variant
 
 Shape = tuple[int, ...]
 Constants = Sequence[np.ndarray]
@@ -34,12 +34,12 @@ def stage_kernel(stage: Stage, shape: Shape, dtype: str, constants: Constants) -
     """One stage on data of `shape` and `dtype`; `constants` are those that `stages` lists for it."""
     match stage, constants:
         case InputTransform(), _:
-            algorithm = variant(stage.algorithm).algorithm
+            algorithm = read_variant(stage.algorithm).algorithm
             return winograd.input_transform(algorithm, shape, stage.zero_point, stage.padding, stage.dtype)
         case TileProduct(), (u,):
-            return winograd.tile_product(variant(stage.algorithm).algorithm, shape, u)
+            return winograd.tile_product(read_variant(stage.algorithm).algorithm, shape, u)
         case OutputTransform(), ():
-            return winograd.output_transform(variant(stage.algorithm).algorithm, shape, stage.size)
+            return winograd.output_transform(read_variant(stage.algorithm).algorithm, shape, stage.size)
         case WinogradRequantize(), (bias,):
             return winograd.winograd_requantize(_convolution(stage, Window()), shape, bias)
         case _:
@@ -56,7 +56,7 @@ def merged_kernel(stages: Sequence[Stage], x_shape: Shape, constants: Sequence[C
     first, last = stages[0], stages[-1]
     assert isinstance(first, InputTransform), f"{first} does not begin a Winograd layer"
     assert isinstance(last, WinogradRequantize), f"{last} does not end a Winograd layer"
-    op, chosen = _convolution(last, Window(padding=first.padding)), variant(first.algorithm)
+    op, chosen = _convolution(last, Window(padding=first.padding)), read_variant(first.algorithm)
     if is_exact(constants):
         return winograd.winograd_conv2d(op, chosen.algorithm, x_shape, constants[1][0], constants[-1][0])
     return winograd_quantized.winograd_conv2d(op, chosen.algorithm, x_shape, parts_of(stages, constants))
@@ -66,14 +66,14 @@ def _quantized_kernel(stage: Stage, shape: Shape, dtype: str, constants: Constan
     match stage:
         case RequantizeInput():
             rescaling = _rescaling(stage, *constants)
-            return winograd_quantized.requantize_input(variant(stage.algorithm).algorithm, shape, rescaling)
+            return winograd_quantized.requantize_input(read_variant(stage.algorithm).algorithm, shape, rescaling)
         case TileProduct():
-            return winograd_quantized.tile_product(variant(stage.algorithm).algorithm, shape, dtype, *constants)
+            return winograd_quantized.tile_product(read_variant(stage.algorithm).algorithm, shape, dtype, *constants)
         case RequantizeProducts():
             rescaling = _rescaling(stage, *constants)
-            return winograd_quantized.requantize_products(variant(stage.algorithm).algorithm, shape, rescaling)
+            return winograd_quantized.requantize_products(read_variant(stage.algorithm).algorithm, shape, rescaling)
         case OutputTransform():
-            algorithm = variant(stage.algorithm).algorithm
+            algorithm = read_variant(stage.algorithm).algorithm
             return winograd_quantized.output_transform(algorithm, shape, dtype, stage.size, *constants)
         case WinogradRequantize():
             return winograd_quantized.requantize_output(shape, _output_stage(stage, *constants))

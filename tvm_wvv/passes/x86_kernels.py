@@ -18,7 +18,7 @@ from tvm_wvv.passes.stages import InputTransform, WinogradRequantize
 from tvm_wvv.quant import operators as ops
 from tvm_wvv.quant.operators import Window
 from tvm_wvv.quant.parameters import conv_multipliers
-from tvm_wvv.transforms.catalog import variant
+from tvm_wvv.transforms.catalog import read_variant
 
 
 def x86_kernel(
@@ -60,7 +60,7 @@ def _winograd(
     first, last = stages[0], stages[-1]
     if not isinstance(last, WinogradRequantize) or not is_exact(constants):
         return None
-    algorithm, (u, *_), (bias, *_) = variant(first.algorithm).algorithm, constants[1], constants[-1]
+    algorithm, (u, *_), (bias, *_) = read_variant(first.algorithm).algorithm, constants[1], constants[-1]
     window = Window(padding=first.padding)
     op = ops.Conv2d(last.input, last.output, last.weight_scales, window, last.clamp)
     bound = exact_output_stage(op, algorithm, u, bias).bound

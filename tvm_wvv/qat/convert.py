@@ -15,10 +15,11 @@ from tvm_wvv.transforms.bilinear import Algorithm
 
 @dataclass(frozen=True)
 class Winograd:
-    """Train this layer through `algorithm` with these stages."""
+    """Train this layer through `algorithm` with these stages; `flex`: and with matrices of its own, learned too."""
 
     algorithm: Algorithm
     scheme: Scheme = field(default_factory=Scheme)
+    flex: bool = False
 
 
 # What to do with a convolution of this name: its Winograd form, or None for the direct one.
@@ -82,8 +83,8 @@ def _convolution(
     reason = None if wanted is None else refusal(layer, wanted)
     if wanted is None or reason is not None:
         return QuantConv2d(layer, source(name)), Converted(name, "direct", reason or "")
-    made = WinogradConv2d(layer, wanted.algorithm, wanted.scheme, source(name))
-    return made, Converted(name, wanted.algorithm.name)
+    made = WinogradConv2d(layer, wanted.algorithm, wanted.scheme, source(name), wanted.flex)
+    return made, Converted(name, made.transforms.exported().name)
 
 
 def _put(model: nn.Module, name: str, layer: nn.Module) -> None:

@@ -38,7 +38,7 @@ def requantize(acc: Tensor, mantissa: Tensor, shift: Tensor) -> Tensor:
 def winograd(x: Tensor, layer: WinogradConv2d, output: Activation) -> Tensor:
     """A Winograd layer, stage by stage."""
     made = integer_layer(layer, output)
-    found, algorithm = made.integers, layer.algorithm
+    found, algorithm = made.integers, made.algorithm
     assert found.v_multipliers is not None and found.m_multipliers is not None, "in int8 every stage is rescaled"
     cells = tiles((x - made.op.input.zero_point).double(), algorithm, layer.sides)
     v = _transformed(algorithm.input_matrix, cells)

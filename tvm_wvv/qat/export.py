@@ -12,6 +12,7 @@ from tvm_wvv.qat.fake_quant import Activation
 from tvm_wvv.qat.layers import QuantConv2d, QuantLinear, WinogradConv2d, pair, weight_codes, weight_steps
 from tvm_wvv.quant.operators import Affine, Conv2d, Window
 from tvm_wvv.quant.winograd_parameters import WinogradIntegers, winograd_integers
+from tvm_wvv.transforms.bilinear import Algorithm
 
 Constants = tuple[Conv2d, NDArray[np.int8], NDArray[np.int32]]
 
@@ -21,6 +22,7 @@ class IntegerLayer:
     """`weights` OHWI and `bias` as a model file holds them."""
 
     op: Conv2d
+    algorithm: Algorithm
     weights: NDArray[np.int8]
     bias: NDArray[np.int32]
     integers: WinogradIntegers
@@ -29,7 +31,9 @@ class IntegerLayer:
 def integer_layer(layer: WinogradConv2d, output: Activation) -> IntegerLayer:
     """What the layer becomes when `output` quantizes its result. WvvError where sums may leave int32."""
     op, weights, bias = integer_weights(layer, output)
-    return IntegerLayer(op, weights, bias, winograd_integers(layer.algorithm, op, weights, bias, layer.stages()))
+    algorithm = layer.transforms.exported()
+    integers = winograd_integers(algorithm, op, weights, bias, layer.stages())
+    return IntegerLayer(op, algorithm, weights, bias, integers)
 
 
 @torch.no_grad()

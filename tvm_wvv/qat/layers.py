@@ -8,7 +8,7 @@ it (quantizing twice changes nothing), and leave the quantization of the output 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tvm_wvv.qat.fake_quant import Activation, LearnedScale, quantize
+from tvm_wvv.qat.flex import FixedTransforms, LearnedTransforms, TileTransforms
 from tvm_wvv.qat.tiles import Padding, image, tiles
 from tvm_wvv.quant.default_stages import input_granularity, weight_granularity
-from tvm_wvv.quant.stage import Granularity, Stages
+from tvm_wvv.quant.stage import Granularity, StageQuantizer, Stages
 from tvm_wvv.transforms.bilinear import Algorithm
 
 _MOST = 127  # weights are symmetric
-_MOST_FACTOR = (1 << 15) - 1  # of the output transform
+_MOST_FACTOR, _MOST_SUM = (1 << 15) - 1, (1 << 30) - 1  # of the output transform
 _CALIBRATION_VALUES = 2048  # looked at for each scale; more change nothing
 _LEAST_SPAN = 1e-6  # keeps the scale of a dead channel above zero
 
@@ -85,15 +86,13 @@ class QuantLinear(nn.Linear):
 class WinogradConv2d(nn.Conv2d):
     """3x3 convolution of stride 1 through `algorithm`, with few bits in every stage: `quant.winograd_parameters`.
 
-    Scales count on the stages' integer grids, as they do in a recipe: V in steps of the input, U of weight step over
-    the algorithm's scale.
+    Scales count on the integer grids of the algorithm's own matrices, as they do in a recipe without others: V in steps
+    of the input, U of weight step over the algorithm's scale. With `flex` the matrices are learned.
     """
 
-    b: Tensor
-    g: Tensor
-    a: Tensor
-
-    def __init__(self, original: nn.Conv2d, algorithm: Algorithm, scheme: Scheme, source: Activation) -> None:
+    def __init__(
+        self, original: nn.Conv2d, algorithm: Algorithm, scheme: Scheme, source: Activation, flex: bool = False
+    ) -> None:
         super().__init__(original.in_channels, original.out_channels, 3, 1, original.padding)
         _take(self, original)
         self.algorithm, self.scheme, self.source = algorithm, scheme, source
@@ -101,12 +100,8 @@ class WinogradConv2d(nn.Conv2d):
         self.v_scale = LearnedScale(scheme.v_bits, input_granularity(scheme.granularity), shape, powers)
         self.u_scale = LearnedScale(scheme.u_bits, weight_granularity(scheme.granularity), shape, powers)
         self.m_scale = LearnedScale(scheme.m_bits, scheme.granularity, shape, powers)
-        for name, matrix in (
-            ("b", algorithm.input_matrix),
-            ("g", algorithm.weight_matrix),
-            ("a", algorithm.output_matrix),
-        ):
-            self.register_buffer(name, torch.tensor(matrix, dtype=torch.float32), persistent=False)
+        self.flex = flex
+        self.transforms: TileTransforms = LearnedTransforms(algorithm) if flex else FixedTransforms(algorithm)
         self.calibrating = False
 
     @property
@@ -120,11 +115,11 @@ class WinogradConv2d(nn.Conv2d):
         steps = weight_steps(self.weight)
         v, u = self.transformed_input(codes), self.transformed_weight(weight_codes(self.weight, steps))
         if self.calibrating:
-            self._calibrate(v, u)
+            self._calibrate(v, u.float())
         sums, step = self._products(v, u)
         m_scale = self.m_scale()[:, None, :]
         m = quantize(sums, step / m_scale, *self.m_scale.limits) * self._as_factors(m_scale)
-        y = torch.mm(self.a, m.flatten(1)).unflatten(1, m.shape[1:])
+        y = torch.mm(self.transforms.output(), m.flatten(1)).unflatten(1, m.shape[1:])
         grid = image(y, self.algorithm, tuple(codes.shape), self.sides).permute(0, 3, 1, 2)
         unit = self.source.scale() * steps.reshape(1, -1, 1, 1) / self.algorithm.scale
         return (grid + self._bias_on_grid(unit)) * unit
@@ -132,16 +127,18 @@ class WinogradConv2d(nn.Conv2d):
     def transformed_input(self, codes: Tensor) -> Tensor:
         """V [tap, tile, c] of centred codes NHWC: whole numbers, exact in float32."""
         cells = tiles(codes, self.algorithm, self.sides)
-        return torch.mm(self.b, cells.flatten(1)).unflatten(1, cells.shape[1:])
+        return torch.mm(self.transforms.input(), cells.flatten(1)).unflatten(1, cells.shape[1:])
 
     def transformed_weight(self, codes: Tensor) -> Tensor:
         """U [tap, c, o] of int8 codes OIHW, exact too."""
-        o, c = codes.shape[:2]
-        return torch.mm(self.g, codes.permute(2, 3, 1, 0).reshape(9, c * o)).unflatten(1, (c, o))
+        (o, c), g = codes.shape[:2], self.transforms.weight()
+        return torch.mm(g, codes.permute(2, 3, 1, 0).reshape(9, c * o).to(g.dtype)).unflatten(1, (c, o))
 
     def stages(self) -> Stages:
         """What a recipe says of this layer."""
-        return Stages(self.u_scale.exported(), self.v_scale.exported(), self.m_scale.exported())
+        of_v, of_u = self.transforms.grid()
+        parts = (self.u_scale, of_u), (self.v_scale, of_v), (self.m_scale, of_v * of_u)
+        return Stages(*(_on_grid(scale.exported(), finer) for scale, finer in parts))
 
     def _products(self, v: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         """Sums of products [tap, tile, o] of quantized V and U, and their step [tap or 1, 1, o or 1] on the grid."""
@@ -149,15 +146,36 @@ class WinogradConv2d(nn.Conv2d):
         v_codes = quantize(v, 1 / v_scale, *self.v_scale.limits)
         most = self.u_scale.limits[1]
         # U is small and frozen into the model: in double its rounding is the compiler's, near ties included.
-        u_codes = quantize(u.double(), 1 / u_scale.double(), -most, most, half_up=False).to(u.dtype)
+        u_codes = quantize(u.double(), 1 / u_scale.double(), -most, most, half_up=False).to(v.dtype)
         return torch.bmm(v_codes, u_codes), v_scale * u_scale
 
     def _as_factors(self, m_scale: Tensor) -> Tensor:
         """M's scales as the output transform has them, whole multiples of a common one: `narrow_output`."""
-        if self.scheme.granularity == "tensor" or self.scheme.power_of_two:
+        if self.scheme.granularity == "tensor" or (self.scheme.power_of_two and not self.flex):
             return m_scale
-        common = m_scale.detach().amax(0, keepdim=True) / _MOST_FACTOR
+        common = self._common_scale()
         return (m_scale.detach() / common).round() * common + (m_scale - m_scale.detach())
+
+    @torch.no_grad()
+    def _common_scale(self) -> Tensor:
+        """[1, o or 1]. Learned matrices need more of the 32 bits themselves and leave the taps' factors fewer, which is
+        modelled; beside the algorithm's own, factors have so many that it does not matter.
+        """
+        m, largest = self.m_scale(), 1 << (self.scheme.m_bits - 1)
+        common = m.amax(0, keepdim=True) / _MOST_FACTOR
+        if not self.flex:
+            return common
+        reach, step = self.transforms.output().abs(), self.transforms.output_step()
+        most = (reach @ (m * largest)).amax(0, keepdim=True)
+        if self.bias is not None:
+            unit = self.source.scale() * weight_steps(self.weight).flatten() / self.algorithm.scale
+            most = most + (self.bias / unit).abs()
+        most = most if self.scheme.granularity == "tap_channel" else most.amax(1, keepdim=True)
+        slack = reach.sum(1).amax() / step * (largest / 2) + 1
+        common = torch.maximum(common, most / (step * (_MOST_SUM - slack)))
+        if self.scheme.power_of_two:
+            common = torch.maximum(m.amin(0, keepdim=True), torch.exp2(common.log2().ceil()))
+        return common
 
     def _bias_on_grid(self, unit: Tensor) -> Tensor | float:
         """The bias in units of the grid of M, on the scale where the output transform sums up: `narrow_output`.
@@ -169,13 +187,20 @@ class WinogradConv2d(nn.Conv2d):
         bias = self.bias.reshape(1, -1, 1, 1) / unit
         if self.scheme.granularity != "tensor" and not self.scheme.power_of_two:
             return bias
-        step = self.m_scale().amin().detach()
+        step = self._coarse_step()
         return (bias / step).round().detach() * step + (bias - bias.detach())
+
+    @torch.no_grad()
+    def _coarse_step(self) -> Tensor:
+        """The step [1, o or 1, 1, 1] in which the output transform sums up, M's scales being one or powers of two."""
+        m = self.m_scale()
+        of_m = self._common_scale() if self.flex and self.scheme.power_of_two else m.amin(0)
+        return (of_m * self.transforms.output_step()).reshape(1, -1, 1, 1)
 
     @torch.no_grad()
     def _calibrate(self, v: Tensor, u: Tensor) -> None:
         """Scales of least squared error; where taps share one, errors count as much as they weigh in the output."""
-        reach = self.a.square().sum(0)[:, None]
+        reach = self.transforms.output().square().sum(0)[:, None]
         v_power, u_power = (one.square().mean((1, 2))[:, None] for one in (v, u))
         _fit(self.v_scale, v.flatten(1)[:, None], reach * u_power)
         _fit(self.u_scale, u.permute(0, 2, 1), reach * v_power)
@@ -204,6 +229,11 @@ def _fit(scale: LearnedScale, values: Tensor, weight: Tensor) -> None:
         cost = (error * weight).sum_to_size(greatest.shape)
         best, least = torch.where(cost < least, tried, best), torch.minimum(cost, least)
     scale.assign(best)
+
+
+def _on_grid(stage: StageQuantizer, finer: int) -> StageQuantizer:
+    """The same scales where the grid is so much finer."""
+    return replace(stage, scale=tuple(one * finer for one in stage.scale))
 
 
 def _take(layer: nn.Conv2d | nn.Linear, original: nn.Conv2d | nn.Linear) -> None:

@@ -6,7 +6,11 @@ JSON, version 1. The same recipe is the same text: keys sorted, lists on one lin
       "v": {"bits": 8, "granularity": "tap", "power_of_two": false, "scale": [...], "zero_point": [0]},
       "u": {...}, "m": {...}}}}
 
-`exact` layers have no stages, `int16` ones have u, and v where V does not fit int16; `int8` ones have all three.
+`exact` layers have no stages, `int16` ones have u, and v where V does not fit int16; `int8` ones have all three, and
+may have learned matrices beside them, whole numbers over a denominator, of one axis in the units of the algorithm's own
+(`scale` then counts on the finer grid that these matrices make):
+
+    "transforms": {"input": {"denominator": 16, "matrix": [[...], ...]}, "weight": {...}, "output": {...}}
 """
 
 from __future__ import annotations
@@ -115,7 +119,12 @@ def _plain(layer: LayerRecipe) -> dict[str, Any]:
     """The layer as JSON holds it."""
     stages = {} if layer.stages is None else {"u": layer.stages.u, "v": layer.stages.v, "m": layer.stages.m}
     written = {name: asdict(stage) for name, stage in stages.items() if stage is not None}
-    return {"algorithm": str(layer.variant), **written}
+    own = layer.variant.algorithm.learned
+    if own is None:
+        return {"algorithm": str(layer.variant), **written}
+    places = {"input": own.input, "weight": own.weight, "output": own.output}
+    transforms = {key: {"denominator": one.denominator, "matrix": one.codes} for key, one in places.items()}
+    return {"algorithm": f"{own.base}:{layer.variant.arithmetic}", "transforms": transforms, **written}
 
 
 def _check_channels(layer: LayerRecipe, place: Place, outputs: int) -> None:

@@ -13,12 +13,16 @@ from typing import Any
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.quant.stage import GRANULARITIES, LEAST_BITS, MOST_BITS, Granularity, StageQuantizer, Stages
-from tvm_wvv.transforms.catalog import Variant, suggestion, variant
+from tvm_wvv.transforms.catalog import Variant, axis_of, learned, suggestion, variant
+from tvm_wvv.transforms.learned import MOST_CODE, MOST_DENOMINATOR, MOST_ROW, FixedPoint, Transforms
+from tvm_wvv.transforms.matrix import IntMatrix
 
 # For each arithmetic: stages it must have, stages it may have, and the most bits of each.
 _MUST = {"exact": (), "int16": ("u",), "int8": ("v", "u", "m")}
 _MAY = {"exact": (), "int16": ("v",), "int8": ()}
 _BITS = {"int16": MOST_BITS, "int8": 8}
+# Transforms were learned for few bits; arithmetic with more has nothing to win by them.
+_LEARNED = {"exact": (), "int16": (), "int8": ("transforms",)}
 _KEYS = ("bits", "granularity", "power_of_two", "scale", "zero_point")
 
 
@@ -83,7 +87,7 @@ def text_of(value: object, place: Place) -> str:
 
 
 def checked_layer(value: object, place: Place) -> tuple[Variant, Stages | None]:
-    """One layer's algorithm and stage quantizers."""
+    """One layer's algorithm, with learned matrices where it has such, and stage quantizers."""
     name = object_of(value, place).get("algorithm")
     if name is None:
         raise place.at("algorithm").error("missing")
@@ -94,12 +98,58 @@ def checked_layer(value: object, place: Place) -> tuple[Variant, Stages | None]:
             raise
         raise place.at("algorithm").error(str(error)) from error
     must, may = _MUST[chosen.arithmetic], _MAY[chosen.arithmetic]
-    fields = object_of(value, place, ("algorithm", *must), may)
+    fields = object_of(value, place, ("algorithm", *must), (*may, *_LEARNED[chosen.arithmetic]))
+    if "transforms" in fields:
+        transforms = _transforms(fields["transforms"], place.at("transforms"), chosen.algorithm.name)
+        chosen = Variant(learned(transforms), chosen.arithmetic)
     if not must:
         return chosen, None
     taps, bits = chosen.algorithm.taps, _BITS[chosen.arithmetic]
     stages = {key: _stage(fields[key], place.at(key), key, taps, bits) for key in (*must, *may) if key in fields}
     return chosen, Stages(**stages)
+
+
+def _transforms(value: object, place: Place, base: str) -> Transforms:
+    """Learned matrices of the algorithm `base`."""
+    try:
+        axis = axis_of(base)
+    except WvvError as error:
+        raise place.error(str(error)) from error
+    fields = object_of(value, place, ("input", "weight", "output"))
+    shapes = {"input": (axis.tile, axis.tile), "weight": (axis.tile, axis.r), "output": (axis.m, axis.tile)}
+    matrices = {key: _fixed_point(fields[key], place.at(key), shape) for key, shape in shapes.items()}
+    for index, row in enumerate(matrices["input"].codes):
+        if sum(map(abs, row)) > MOST_ROW:
+            here = place.at("input").at("matrix").at(index)
+            raise here.error(f"magnitudes add up to {sum(map(abs, row))}, need at most {MOST_ROW}: V must fit int32")
+    return Transforms(base, **matrices)
+
+
+def _fixed_point(value: object, place: Place, shape: tuple[int, int]) -> FixedPoint:
+    fields = object_of(value, place, ("denominator", "matrix"))
+    denominator = _whole(fields["denominator"], place.at("denominator"))
+    if not 1 <= denominator <= MOST_DENOMINATOR:
+        raise place.at("denominator").error(f"{denominator}, need 1 to {MOST_DENOMINATOR}")
+    return FixedPoint(_codes(fields["matrix"], place.at("matrix"), shape), denominator)
+
+
+def _codes(value: object, place: Place, shape: tuple[int, int]) -> IntMatrix:
+    rows = _list(value, place)
+    if len(rows) != shape[0]:
+        raise place.error(f"{len(rows)} rows, need {shape[0]}")
+    found = []
+    for number, row in enumerate(rows):
+        here = place.at(number)
+        entries = tuple(_whole(entry, here.at(index)) for index, entry in enumerate(_list(row, here)))
+        if len(entries) != shape[1]:
+            raise here.error(f"{len(entries)} entries, need {shape[1]}")
+        for index, entry in enumerate(entries):
+            if abs(entry) > MOST_CODE:
+                raise here.at(index).error(f"{entry}, need {-MOST_CODE} to {MOST_CODE}")
+        if not any(entries):
+            raise here.error("a row of zeros: nothing would feed what it makes")
+        found.append(entries)
+    return tuple(found)
 
 
 def _stage(value: object, place: Place, stage: str, taps: int, most_bits: int) -> StageQuantizer:

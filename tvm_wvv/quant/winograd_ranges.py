@@ -56,9 +56,9 @@ def product_ranges(u: NDArray, low: NDArray, high: NDArray) -> tuple[FloatArray,
 def program_weights(program: Program) -> FloatArray:
     """[values, inputs]: by how much each input may count, in magnitude, in every value the program makes.
 
-    The shifted terms of a sum are values of their own here: a shift can overflow where the sum would fit.
+    The terms of a sum are values of their own here: a shift or product can overflow where the sum would fit.
     """
     rows = np.abs(np.array(combinations_of_inputs(program), np.float64))
     terms = [term for pair in program.sums for term in pair] + list(program.outputs)
-    shifted = [rows[term.value] * (1 << term.shift) for term in terms if term.shift]
+    shifted = [rows[term.value] * term.weight for term in terms if term.weight != 1]
     return np.concatenate([rows, np.array(shifted)]) if shifted else rows

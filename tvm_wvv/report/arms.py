@@ -36,6 +36,7 @@ class Arm:
     trained: Mapping[str, float]
     log: Sequence[Mapping[str, Any]] = ()
     exact: Mapping[str, float] | None = None
+    flex: bool = False
 
     @property
     def winograd(self) -> bool:
@@ -49,7 +50,7 @@ class Arm:
             return "direct int8"
         scales = {"tensor": "per tensor", "tap": "per tap", "tap_channel": "per tap and channel"}
         parts = [f"{self.spec} {scales[self.scheme['granularity']]}"]
-        parts += ["flex"] if self.scheme.get("flex") else []
+        parts += ["flex"] if self.flex else []
         parts += [f"{self.scheme['u_bits']}-bit U and V"] if self.scheme["u_bits"] < 8 else []
         parts += ["powers of two"] if self.scheme["power_of_two"] else []
         return ", ".join(parts)
@@ -60,7 +61,7 @@ class Arm:
         parts = [f"--arm {self.spec}"]
         if self.winograd:
             parts.append(f"--granularity {self.scheme['granularity']}")
-        parts += ["--flex"] if self.scheme.get("flex") else []
+        parts += ["--flex"] if self.flex else []
         parts += [f"--operand-bits {self.scheme['u_bits']}"] if self.scheme["u_bits"] < 8 else []
         parts += ["--power-of-two"] if self.scheme["power_of_two"] else []
         return " ".join(parts)
@@ -74,9 +75,11 @@ def read_arm(folder: Path, accuracy: Mapping[str, Mapping[str, float]]) -> Arm:
     """The arm in `folder`; `accuracy` has `untrained` and `trained`."""
     found = _json(folder / RESULT)
     try:
+        spec, *flex = found["arm"].split()
         return Arm(
-            folder.name, found["arm"], found["scheme"], found["settings"], found["steps"],
+            folder.name, spec, found["scheme"], found["settings"], found["steps"],
             accuracy["untrained"], accuracy["trained"], read_log(folder / LOG), accuracy.get("exact"),
+            bool(flex),
         )  # fmt: skip
     except KeyError as error:
         raise WvvError(f"{folder / RESULT}: has no {error}: not written by wvv train") from error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tvm_wvv.transforms.cook_toom import Filter
+from tvm_wvv.transforms.learned import Transforms
 from tvm_wvv.transforms.matrix import IntMatrix, Matrix, chain, identity, integers, kronecker
 from tvm_wvv.transforms.pairs import real_products
 from tvm_wvv.transforms.straight_line import Program, straight_line
@@ -26,6 +27,7 @@ class Algorithm:
     `input_factors` and `output_factors` are sparse matrices to be applied one after the other, the first of them first;
     their product is B (taps x tile) and A (outputs x taps). They are kept apart because that is the cheap way to
     compute them: a tensor product as its columns, then its rows. `weight_matrix` is G (taps x kernel) times `scale`.
+    Where the matrices were `learned`, the form above gives an approximation of the convolution.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Algorithm:
     weight_matrix: IntMatrix
     output_factors: tuple[IntMatrix, ...]
     scale: int
+    learned: Transforms | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -62,12 +65,12 @@ class Algorithm:
     @cached_property
     def input_program(self) -> Program:
         """Straight-line form of B."""
-        return straight_line(self.input_factors)
+        return straight_line(self.input_factors, products=self.learned is not None)
 
     @cached_property
     def output_program(self) -> Program:
         """Straight-line form of A."""
-        return straight_line(self.output_factors)
+        return straight_line(self.output_factors, products=self.learned is not None)
 
     @cached_property
     def input_row_sums(self) -> tuple[int, ...]:

@@ -7,11 +7,13 @@ direct convolution; additions of the transforms stand in tests/transforms/test_s
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.transforms.bilinear import Algorithm, tensor
 from tvm_wvv.transforms.cook_toom import Filter, cook_toom, direct
+from tvm_wvv.transforms.learned import Transforms, read_spelled
 from tvm_wvv.transforms.points import INFINITY, points
 from tvm_wvv.transforms.quadratic import IMAGINARY_UNIT, SIXTH_ROOT
 
@@ -55,6 +57,9 @@ _EXACT = (F2, F4, F4C, F6C, F2X1, F4X1)
 ARITHMETICS: dict[str, tuple[str, ...]] = {
     name: ("exact", *_QUANTIZED) if one in _EXACT else _QUANTIZED for name, one in ALGORITHMS.items()
 }
+# Those whose matrices can be learned, with what they do along either axis.
+_LEARNABLE: dict[str, Filter] = {F2.name: _F2, F4.name: _F4, F4H.name: _F4_HALF, F6.name: _F6}
+_LEARNED_KEPT = 256  # a network of any depth; making one takes much longer than finding it
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,12 @@ class Variant:
 
     def __str__(self) -> str:
         return f"{self.algorithm.name}:{self.arithmetic}"
+
+    @property
+    def spelled(self) -> str:
+        """Text that has all of it, for `read_variant`: a learned algorithm's matrices too."""
+        learned = self.algorithm.learned
+        return str(self) if learned is None else f"{learned.spelled()}:{self.arithmetic}"
 
 
 def by_name(name: str) -> Algorithm:
@@ -83,6 +94,41 @@ def variant(text: str) -> Variant:
     if colon and arithmetic not in known:
         raise WvvError(f"{name} has no arithmetic {arithmetic!r}{suggestion(arithmetic, known)}")
     return Variant(algorithm, arithmetic if colon else known[0])
+
+
+def read_variant(spelled: str) -> Variant:
+    """The variant that was spelled like this."""
+    if "(" not in spelled:
+        return variant(spelled)
+    text, _, arithmetic = spelled.rpartition(":")
+    return Variant(learned(read_spelled(text)), arithmetic)
+
+
+def axis_of(name: str) -> Filter:
+    """What the algorithm does along either axis; WvvError with the reason where its matrices cannot be learned."""
+    algorithm = by_name(name)
+    if name in _LEARNABLE:
+        return _LEARNABLE[name]
+    if algorithm.m[0] != algorithm.m[1]:
+        raise WvvError(f"{name} is fast along the width only: learned transforms are the same along both axes")
+    raise WvvError(
+        f"{name} has complex points, whose three products tie the rows of its matrices to each other: no learned "
+        f"transforms; known with them: {', '.join(_LEARNABLE)}"
+    )
+
+
+@lru_cache(_LEARNED_KEPT)
+def learned(transforms: Transforms) -> Algorithm:
+    """The algorithm with these matrices."""
+    axis, name = axis_of(transforms.base), transforms.name
+    own = replace(
+        axis,
+        bt=transforms.input.codes,
+        g=transforms.weight.codes,
+        at=transforms.output.codes,
+        scale=axis.scale * transforms.denominator,
+    )
+    return replace(tensor(name, own, own), learned=transforms)
 
 
 def suggestion(wrong: str, known: tuple[str, ...]) -> str:

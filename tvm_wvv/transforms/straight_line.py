@@ -4,13 +4,15 @@ Entries are written with signed binary digits, no two of them adjacent, so a row
 +-(value << shift). Pairs of terms that several rows share, up to sign and a common shift, become values of their own,
 the most frequent first (Hartley's greedy scheme); what is left is added row by row. At the end sums are put into the
 order in which the outputs, one after the other, ask for them: few of them are then alive at a time.
+
+Entries of learned matrices have many digits, which nothing shares: there each term is a product instead.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -19,15 +21,22 @@ from tvm_wvv.transforms.matrix import IntMatrix, identity
 
 @dataclass(frozen=True, order=True)
 class Term:
-    """sign * (value << shift); values count the inputs first, then the sums."""
+    """sign * factor * (value << shift); values count the inputs first, then the sums."""
 
     value: int
     shift: int = 0
     sign: int = 1
+    factor: int = 1
+
+    @property
+    def weight(self) -> int:
+        """How often the value counts, less the sign."""
+        return self.factor << self.shift
 
     def of(self, outer: Term) -> Term:
         """This term of a value that is itself `outer`."""
-        return Term(outer.value, outer.shift + self.shift, outer.sign * self.sign)
+        shift, factor = outer.shift + self.shift, outer.factor * self.factor
+        return Term(outer.value, shift, outer.sign * self.sign, factor)
 
 
 @dataclass(frozen=True)
@@ -49,14 +58,18 @@ class Program:
         return len(self.sums)
 
 
-def straight_line(factors: Sequence[IntMatrix]) -> Program:
-    """The program that applies `factors` one after the other, the first of them first."""
+def straight_line(factors: Sequence[IntMatrix], products: bool = False) -> Program:
+    """The program that applies `factors` one after the other, the first of them first.
+
+    With `products` an entry that is no power of two becomes one product, and nothing is shared.
+    """
     inputs = len(factors[0][0])
     sums: list[tuple[Term, Term]] = []
     current = [Term(value) for value in range(inputs)]
     for factor in factors:
-        rows = [_terms(row, current) for row in factor]
-        _share(rows, sums, inputs)
+        rows = [_terms(row, current, _product if products else _digit_terms) for row in factor]
+        if not products:
+            _share(rows, sums, inputs)
         current = [_add_up(row, sums, inputs) for row in rows]
     return _on_demand(Program(inputs, tuple(sums), tuple(current)))
 
@@ -87,7 +100,7 @@ def combinations_of_inputs(program: Program) -> IntMatrix:
     """Every input and every sum as a combination of the inputs, in the order in which they are made."""
     rows = list(identity(program.inputs))
     for left, right in program.sums:
-        weights = left.sign << left.shift, right.sign << right.shift
+        weights = left.sign * left.weight, right.sign * right.weight
         pairs = zip(rows[left.value], rows[right.value], strict=True)
         rows.append(tuple(weights[0] * a + weights[1] * b for a, b in pairs))
     return tuple(rows)
@@ -111,9 +124,21 @@ def _digits(number: int) -> list[tuple[int, int]]:
     return found
 
 
-def _terms(row: Sequence[int], values: Sequence[Term]) -> list[Term]:
-    """The row's terms, each column standing for one of `values`."""
-    terms = [Term(j, *digit).of(values[j]) for j, entry in enumerate(row) for digit in _digits(entry)]
+def _digit_terms(value: int, entry: int) -> list[Term]:
+    return [Term(value, *digit) for digit in _digits(entry)]
+
+
+def _product(value: int, entry: int) -> list[Term]:
+    """entry * value, as far as it goes by a shift."""
+    if not entry:
+        return []
+    shift = (entry & -entry).bit_length() - 1
+    return [Term(value, shift, 1 if entry > 0 else -1, abs(entry) >> shift)]
+
+
+def _terms(row: Sequence[int], values: Sequence[Term], split: Callable[[int, int], list[Term]]) -> list[Term]:
+    """The row's terms, each column standing for one of `values`; `split` makes those of one entry."""
+    terms = [one.of(values[j]) for j, entry in enumerate(row) for one in split(j, entry)]
     if not terms:
         raise ValueError("a row of the matrix is zero: the algorithm has a product or an output that nothing feeds")
     return sorted(terms)
@@ -181,7 +206,7 @@ def _on_demand(program: Program) -> Program:
     number = {value: place for place, value in enumerate(order)}
 
     def moved(term: Term) -> Term:
-        return Term(number[term.value], term.shift, term.sign)
+        return replace(term, value=number[term.value])
 
     sums = tuple(program.sums[value - program.inputs] for value in order[program.inputs :])
     pairs = tuple((moved(left), moved(right)) for left, right in sums)
@@ -191,13 +216,13 @@ def _on_demand(program: Program) -> Program:
 def _sum(known: Mapping[int, Any], left: Term, right: Term) -> Any:
     if left.sign < 0 < right.sign:
         left, right = right, left
-    first, second = _signed(known, left), _signed(known, Term(right.value, right.shift))
+    first, second = _signed(known, left), _signed(known, replace(right, sign=1))
     return first + second if right.sign > 0 else first - second
 
 
 def _signed(known: Mapping[int, Any], term: Term) -> Any:
     value = known[term.value]
     # A product, because shifting a negative number to the left is undefined in C; compilers shift all the same.
-    shifted = value * (1 << term.shift) if term.shift else value
+    shifted = value * term.weight if term.weight != 1 else value
     # Not a unary minus: TVM writes that as a product with -1, which unsigned numbers do not have.
     return shifted if term.sign > 0 else 0 - shifted
