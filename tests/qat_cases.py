@@ -31,18 +31,18 @@ class Case:
     def bytes(self) -> np.ndarray:
         """The layer's output as training sees it."""
         with torch.no_grad():
-            found = self.output.codes(self.layer(self.real)) + self.output.zero_point
+            found = self.output.codes(self.layer(self.real, self.output)) + self.output.zero_point
         return found.permute(0, 2, 3, 1).numpy().astype(np.int64)
 
 
-def made(name: str, scheme: Scheme, shape: tuple[int, int] = (7, 10)) -> Case:
+def made(name: str, scheme: Scheme, shape: tuple[int, int] = (7, 10), channels: int = 5, outputs: int = 4) -> Case:
     torch.manual_seed(len(name) + len(scheme.granularity))
     source, output = Activation(), Activation()
     source.assign(-1.3, 2.9)
-    conv = torch.nn.Conv2d(5, 4, 3, padding=1)
+    conv = torch.nn.Conv2d(channels, outputs, 3, padding=1)
     layer = WinogradConv2d(conv, by_name(name), scheme, source)
     rng = np.random.default_rng(3)
-    codes = rng.integers(-128, 128, (3, *shape, 5))
+    codes = rng.integers(-128, 128, (3, *shape, channels))
     codes.flat[0], codes.flat[-1] = -128, 127
     case = Case(layer, output, codes)
     layer.calibrating = True

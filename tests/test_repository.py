@@ -18,7 +18,7 @@ FUNCTION_LINES = 60
 # Where one person's machine keeps things; nothing that is shared may depend on it.
 MACHINE_PATH = re.compile(rb"/(?:home|root|Users|mnt|work)/(?:[a-z_.]+)/|/tmp/\w+/")
 # Modules outside `qat` that import torch as they are imported, themselves or through one another.
-TRAINING = {"digits_torch.py", *(f"resnet20_{what}.py" for what in ("torch", "exact", "export", "train"))}
+TRAINING = {"digits_torch.py", *(f"resnet20_{what}.py" for what in ("torch", "exact", "export", "train", "step"))}
 COMMAND = re.compile(r"^(?:\$ )?(?:wvv|python -m tvm_wvv) (micro [a-z]+|[a-z]+)", re.MULTILINE)
 MAKE = re.compile(r"\bmake ([a-z]+)")
 

@@ -133,3 +133,51 @@ def test_weights_of_another_network_are_refused(weights: Path, data: Path, capsy
     torch.save({"conv1.weight": torch.zeros(16, 3, 3, 3)}, weights)
     assert "need the state dict of ResNet-20" in refused(capsys, command(weights, data, "--epochs", "1"))
     assert not (weights.parent / "out").exists()
+
+
+def test_float_training_logs_accuracy_and_exports_nothing(
+    weights: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ("--arm", "fp32", "--epochs", "2", "--test", str(data), "--evaluate-every", "1", "--json")
+    assert execute(command(weights, data, *more)) == 0
+    out, folder = capsys.readouterr(), weights.parent / "out"
+    result = json.loads(out.out)
+    assert {path.name for path in folder.iterdir()} == {"checkpoint.pt", "log.jsonl", "result.json"}
+    assert set(result["trained"][str(data)]) == {"n", "top1"} and result["steps"] == 4
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["epoch"]) for line in lines] == [(2, 1), (4, 2)]
+    assert lines[1]["tests"] == result["trained"]
+    assert f"epoch 1: {data} {lines[0]['tests'][str(data)]['top1']:.2f} %" in out.err
+
+
+def test_a_resumed_log_has_no_steps_that_were_lost(weights: Path, data: Path) -> None:
+    arguments = command(weights, data, "--arm", "fp32", "--epochs", "1", "--test", str(data), "--evaluate-every", "1")
+    assert execute(arguments) == 0
+    log = weights.parent / "out" / "log.jsonl"
+    once = log.read_text()
+    log.write_text(once + '{"step": 50, "loss": 1.0}\n{"step": 60, "lo')
+    assert execute([*arguments, "--resume"]) == 0
+    assert log.read_text() == once
+
+
+def test_an_unreadable_image_is_named_by_its_row(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.parquet"
+    pq.write_table(pa.table({"image": [_png(random_images(1)[0]), b"no picture"], "label": [1, 2]}), path)
+    assert f"{path}: row 1: not a readable PNG or JPEG" in refused(capsys, command(weights, path, "--epochs", "1"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no state dict"])
+def test_weights_that_are_no_state_dict_are_refused(
+    content: bytes, weights: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights.write_bytes(content)
+    assert "net.pt: no readable torch state dict (" in refused(capsys, command(weights, data, "--epochs", "1"))
+
+
+def test_a_folder_that_cannot_be_made_is_refused(weights: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (weights.parent / "out").write_text("a file")
+    said = refused(capsys, command(weights, data, "--epochs", "1"))
+    assert "log.jsonl: cannot be written" in said

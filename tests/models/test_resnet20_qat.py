@@ -15,12 +15,14 @@ from tvm_wvv.micro.in_process import InProcess  # noqa: E402
 from tvm_wvv.micro.runners import OnHost  # noqa: E402
 from tvm_wvv.models import resnet20_exact, resnet20_float  # noqa: E402
 from tvm_wvv.models.resnet20_export import export  # noqa: E402
-from tvm_wvv.models.resnet20_graph import INPUT_SHAPE, LOGITS  # noqa: E402
+from tvm_wvv.models.resnet20_graph import BODY, INPUT_SHAPE, LOGITS  # noqa: E402
 from tvm_wvv.models.resnet20_torch import Network  # noqa: E402
 from tvm_wvv.models.resnet20_weights import PIXEL_ZERO, folded  # noqa: E402
 from tvm_wvv.passes import pipeline  # noqa: E402
 from tvm_wvv.passes.options import Options, RecipeFile  # noqa: E402
+from tvm_wvv.qat import exact  # noqa: E402
 from tvm_wvv.qat.convert import Winograd  # noqa: E402
+from tvm_wvv.qat.fake_quant import Activation  # noqa: E402
 from tvm_wvv.qat.flex import LearnedTransforms  # noqa: E402
 from tvm_wvv.qat.layers import Scheme  # noqa: E402
 from tvm_wvv.quant.recipe import parse_recipe, recipe_text  # noqa: E402
@@ -93,6 +95,22 @@ def test_winograd_integers_are_those_of_the_compiled_network(flex: bool) -> None
     with torch.no_grad():
         faked = network.tensors[LOGITS].codes(network(REAL)) + network.tensors[LOGITS].zero_point
     assert (faked - got).abs().max() <= 6
+
+
+def test_means_round_as_an_average_pool_does() -> None:
+    """Every half among the sums of 8x8 codes, on both sides of code 0."""
+    network = quantized(None)
+    last = BODY[-1].name
+    tensor = network.tensors[last]
+    assert isinstance(tensor, Activation)
+    for low in (0.0, -3.0):
+        tensor.assign(low, 4.0)
+        codes = torch.zeros(256, 8, 8, 1).long() + torch.arange(-128, 128)[:, None, None, None]
+        codes[:-1, :, 4:] += 1
+        real = (codes.float() - tensor.zero_point).permute(0, 3, 1, 2) * tensor.scale()
+        with torch.no_grad():
+            got = tensor.codes(network._pooled(last, real)) + tensor.zero_point
+        assert torch.equal(got.long(), exact.mean(codes))
 
 
 def test_a_state_restores_the_network() -> None:

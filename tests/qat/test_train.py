@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tvm_wvv.errors import WvvError  # noqa: E402
 from tvm_wvv.qat.batches import Pictures, batch, order  # noqa: E402
 from tvm_wvv.qat.convert import Winograd, convert  # noqa: E402
 from tvm_wvv.qat.layers import WinogradConv2d  # noqa: E402
-from tvm_wvv.qat.train import Settings, train  # noqa: E402
+from tvm_wvv.qat.train import Settings, Stopped, Watch, train  # noqa: E402
 from tvm_wvv.transforms.catalog import by_name  # noqa: E402
 
 # Tensors this small only wait for other threads.
@@ -124,6 +125,57 @@ def test_a_loss_that_is_no_number_ends_training_and_keeps_the_checkpoint(tmp_pat
         train(made, float_network(), data(), SETTINGS, tmp_path / "other", lambda _: None, save_s=0)
     assert list((tmp_path / "other").iterdir()) == []
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_full_disk_leaves_the_checkpoint(tmp_path: Path) -> None:
+    trained(tmp_path)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(WvvError, match=r"checkpoint\.pt: cannot be written: File too large"):
+            trained(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    trained(tmp_path)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    other = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4))
+    with pytest.raises(
+        WvvError, match=r"checkpoint\.pt: of another network \(Error\(s\) in loading .*\): take another"
+    ):
+        train(other, float_network(), data(), SETTINGS, tmp_path, lambda _: None)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_loss_that_is_no_number_is_not_saved_at_the_end(tmp_path: Path) -> None:
+    made = network()
+    with torch.no_grad():
+        made[4].bias.fill_(float("nan"))
+    with pytest.raises(WvvError, match="the loss is nan"):
+        train(made, float_network(), data(), SETTINGS, tmp_path, lambda _: None, save_s=1e9)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_watch_sees_each_step_measures_each_epoch_and_stops(tmp_path: Path) -> None:
+    seen: list[tuple[float, int]] = []
+    lines: list[dict[str, Any]] = []
+    watch = Watch(
+        lambda done, step: seen.append((done, step)), lambda: len(seen) == 15, 1, lambda: {"set": {"top1": 7.0}}
+    )
+    made = network()
+    with pytest.raises(Stopped) as stopped:
+        train(made, float_network(), data(), SETTINGS, tmp_path, lines.append, save_s=1e9, watch=watch)
+    assert stopped.value.args == (15,) and [step for _, step in seen] == list(range(1, 16))
+    assert seen[-1][0] == 15 / STEPS
+    assert lines == [{"step": 6 * n, "epoch": n, "tests": {"set": {"top1": 7.0}}} for n in (1, 2)]
+    # Where it stopped, it goes on, and ends where an unbroken one does.
+    resumed, whole = trained(tmp_path).state_dict(), trained(folder(tmp_path, "whole"), save_s=1e9).state_dict()
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
 def test_too_few_images_are_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from tvm_wvv.cli.options import Json
+from tvm_wvv.cli.train_progress import shown, stopping
 from tvm_wvv.errors import WvvError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tvm_wvv.quant.stage import Granularity as StageGranularity
 
 _MODELS = ("resnet20",)
+_SOURCES = ".parquet, class folders or CIFAR-10's .bin files. May be repeated"
 _GRANULARITIES = ("tensor", "tap", "tap_channel")
 
 Model = Annotated[str, typer.Option(metavar="NAME", help="The network to train: resnet20.")]
@@ -25,18 +27,32 @@ Weights = Annotated[
 ]
 Data = Annotated[
     list[str],
-    typer.Option(metavar="D.parquet|FOLDER", help="Images to train on. May be repeated.", show_default=False),
+    typer.Option(metavar="DATA", help=f"Images to train on: {_SOURCES}.", show_default=False),
 ]
 Test = Annotated[
     list[str] | None,
-    typer.Option(metavar="D.parquet|FOLDER", help="Images to measure on, never trained on.", show_default=False),
+    typer.Option(metavar="DATA", help="Images to measure on, never trained on.", show_default=False),
 ]
-Arm = Annotated[str, typer.Option(metavar="SPEC", help="f4:int8, f4c:int8 ... or direct:int8.")]
+Arm = Annotated[
+    str,
+    typer.Option(metavar="SPEC", help="f4:int8, f4c:int8 ...; direct:int8; or fp32, in float on the same schedule."),
+]
 Granularity = Annotated[str, typer.Option(metavar="|".join(_GRANULARITIES), help="What shares a scale.")]
 Minutes = Annotated[float, typer.Option(min=0, help="Length by the clock, resumed time included.")]
 Epochs = Annotated[int, typer.Option(min=0, help="Length in epochs; the same seed then gives the same weights.")]
 Output = Annotated[
     Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for all results.", show_default=False)
+]
+EvaluateEvery = Annotated[
+    int, typer.Option(min=0, metavar="EPOCHS", help="Measure --test sets that often, into log.jsonl; 0 at the end.")
+]
+Fused = Annotated[
+    bool | None,
+    typer.Option(
+        "--fused/--no-fused",
+        help="Compile kernels for training. By default on a CPU with a C++ compiler.",
+        show_default=False,
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")]
 Flex = Annotated[bool, typer.Option("--flex", help="Learn the transforms too, each layer its own (real points).")]
@@ -63,21 +79,25 @@ def command(
     resume: Resume = False,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the CPU; 0 leaves it to torch.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    fused: Annotated[bool, typer.Option("--fused", help="Compile the fake quantization: faster steps.")] = False,
+    fused: Fused = None,
     eager: Annotated[bool, typer.Option("--eager", help="On a GPU, do not record steps for replaying.")] = False,
+    evaluate_every: EvaluateEvery = 0,
     json: Json = False,
 ) -> None:
     """Train through a Winograd form with few bits in every stage, learning weights and clipping factors together.
 
     The float network that FILE.pt holds is the start and the teacher. DIR gets checkpoint.pt, log.jsonl (a line every
-    50 steps), and at the end model.tflite with recipe.json, which wvv compile takes, and result.json.
+    50 steps), and at the end model.tflite with recipe.json, which wvv compile takes, and result.json. Ctrl-C keeps what
+    was done; the same command with --resume goes on with it.
 
-    [bold]Example[/bold]:
+    [bold]Examples[/bold]:
 
-    wvv train --weights resnet20.pt --data train.parquet --arm f4:int8 --epochs 2 -o trained
+    wvv train --weights resnet20.pt --data train.parquet --test test.parquet --arm f4:int8 --epochs 2 -o f4
+
+    wvv train --weights resnet20.pt --data cifar-10-batches-bin --arm f4c:int8 --operand-bits 6 --minutes 90 -o six-bits
     """
     _check(model, granularity, epochs, minutes, device)
-    from tvm_wvv.models.resnet20_train import Plan, run
+    from tvm_wvv.models.resnet20_train import Plan
     from tvm_wvv.qat.layers import Scheme
     from tvm_wvv.qat.train import Settings
     from tvm_wvv.report.output import print_json
@@ -87,14 +107,28 @@ def command(
         epochs=epochs, minutes=minutes, batch=batch, rate=rate, scale_rate=scale_rate, seed=seed,
     )  # fmt: skip
     plan = Plan(
-        weights, tuple(data), arm, scheme, settings, output, tuple(test or ()), resume, device, not eager, flex
+        weights, tuple(data), arm, scheme, settings, output, tuple(test or ()), resume, device, not eager,
+        evaluate_every, flex,
     )  # fmt: skip
-    _prepare_torch(threads, fused)
-    result = run(plan, _show)
+    _prepare_torch(plan, threads, fused)
+    result = _trained(plan)
     if json:
         print_json(result)
     else:
         _print(plan, result)
+
+
+def _trained(plan: Plan) -> dict[str, Any]:
+    """The result; where Ctrl-C ends training, a line and status 130."""
+    from tvm_wvv.models.resnet20_train import run
+    from tvm_wvv.qat.train import Stopped, Watch
+
+    with stopping() as stop, shown(plan.settings) as (report, step):
+        try:
+            return run(plan, report, Watch(step, stop))
+        except Stopped as stopped:
+            print(f"stopped behind step {stopped.args[0]}: the same command with --resume goes on", file=sys.stderr)
+            raise typer.Exit(130) from None
 
 
 def _check(model: str, granularity: str, epochs: int, minutes: float, device: str) -> None:
@@ -114,21 +148,20 @@ def _check(model: str, granularity: str, epochs: int, minutes: float, device: st
         raise WvvError("--device cuda: torch finds no GPU; take cpu")
 
 
-def _prepare_torch(threads: int, fused: bool) -> None:
+def _prepare_torch(plan: Plan, threads: int, wanted: bool | None) -> None:
     import torch
 
+    from tvm_wvv.qat import fused, kernels
     from tvm_wvv.qat.fake_quant import compile_kernels
 
     if threads:
         torch.set_num_threads(threads)
-    if fused:
+    on_cpu = plan.device == "cpu"
+    wanted = on_cpu and kernels.compiler() is not None if wanted is None else wanted
+    if wanted and (plan.flex or not on_cpu):
+        # What the kernels for the CPU do not cover.
         compile_kernels()
-
-
-def _show(line: dict[str, Any]) -> None:
-    """Progress on stderr, a line each."""
-    if "step" in line:
-        print(f"step {line['step']}, epoch {line['epoch']}: loss {line['loss']}, {line['seconds']} s", file=sys.stderr)
+    fused.use(on_cpu and wanted)
 
 
 def _print(plan: Plan, result: dict[str, Any]) -> None:
@@ -142,9 +175,9 @@ def _print(plan: Plan, result: dict[str, Any]) -> None:
             name,
             f"{before[name]['top1']:.2f} %" if name in before else "-",
             f"{after['top1']:.2f} %",
-            percent(after["agreement"]),
+            percent(after["agreement"]) if "agreement" in after else "-",
         )
         for name, after in result["trained"].items()
     ]
     columns = ("images", "calibrated", "trained", "as in training")
-    show(table(columns, rows, f"{plan.title}, {result['steps']} steps, integers", numbers=range(1, 4)))
+    show(table(columns, rows, f"{plan.title}, {result['steps']} steps", numbers=range(1, 4)))

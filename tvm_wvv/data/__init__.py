@@ -1,1 +1,1 @@
-"""Labelled images to measure and calibrate with: the packaged digits, Parquet files, folders of pictures."""
+"""Labelled images: the packaged digits, Parquet files, folders of pictures, CIFAR-10 in binary."""

@@ -1,4 +1,5 @@
-"""Find labelled images by what a user types: the word `digits`, a `.parquet` file, or a folder of class folders.
+"""Find labelled images by what a user types: the word `digits`, a `.parquet` file, a folder of class folders, or
+CIFAR-10's binary files.
 
 The word wins over a folder of that name in the working directory; `./digits` means the folder.
 """
@@ -10,14 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from tvm_wvv.data import digits
+from tvm_wvv.data.cifar import check_no_pickle, is_binary, load_binary
 from tvm_wvv.data.folder import load_folder, load_pictures
 from tvm_wvv.data.labelled import LabelledImages, real, to_input
 from tvm_wvv.errors import WvvError
 
 __all__ = ["LabelledImages", "load", "load_unlabelled", "real", "to_input"]
 
-_NEED = "need the word digits, a .parquet file or a folder with one sub-folder for each class"
-_NEED_PICTURES = "need the word digits, a .parquet file or a folder of PNG or JPEG images"
+_NEED = "need the word digits, a .parquet file, a folder with one sub-folder for each class, or CIFAR-10's .bin files"
+_NEED_PICTURES = "need the word digits, a .parquet file, a folder of PNG or JPEG images, or CIFAR-10's .bin files"
 
 
 def load(spec: str, limit: int | None = None) -> LabelledImages:
@@ -26,6 +28,8 @@ def load(spec: str, limit: int | None = None) -> LabelledImages:
         every = digits.load("test")
         return LabelledImages(every.images[: _checked(limit)], every.labels[:limit])
     path = _path(spec, limit, _NEED)
+    if is_binary(path):
+        return load_binary(path, limit)
     if path.is_dir():
         return load_folder(path, limit)
     # pyarrow is heavy, and only this kind of set needs it.
@@ -39,6 +43,8 @@ def load_unlabelled(spec: str, limit: int | None = None) -> np.ndarray:
     if spec == "digits":
         return digits.load("train").images[: _checked(limit)]
     path = _path(spec, limit, _NEED_PICTURES)
+    if is_binary(path):
+        return load_binary(path, limit).images
     if path.is_dir():
         return load_pictures(path, limit)
     from tvm_wvv.data.parquet import load_images
@@ -52,7 +58,8 @@ def _path(spec: str, limit: int | None, need: str) -> Path:
     _checked(limit)
     if not path.exists():
         raise WvvError(f"no data set {spec!r}: no such file or folder; {need}")
-    if not path.is_dir() and path.suffix.lower() != ".parquet":
+    check_no_pickle(path)
+    if not path.is_dir() and not is_binary(path) and path.suffix.lower() != ".parquet":
         raise WvvError(f"{spec}: not a data set; {need}")
     return path
 

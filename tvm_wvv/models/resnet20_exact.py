@@ -34,7 +34,7 @@ def logits(network: Network, images: Tensor) -> Tensor:
     return exact.dense(exact.mean(values[BODY[-1].name]), classifier, _tensor(network, LOGITS))
 
 
-def classes(network: Network, images: Tensor, batch: int = 200) -> Tensor:
+def classes(network: Network, images: Tensor, batch: int = 20) -> Tensor:
     """The class of each image; the first of several with the same score."""
     return torch.cat([logits(network, part).argmax(1) for part in images.split(batch)])
 

@@ -50,12 +50,12 @@ class Network(nn.Module):
         for layer in BODY:
             match layer:
                 case Conv():
-                    y = self.layers[layer.name](values[layer.source])
+                    y = self._convolved(layer.name, values[layer.source])
                     # A quantized tensor whose least value is 0 clips there by itself.
-                    y = functional.relu(y) if layer.relu and not self.tensors else y
+                    y = functional.relu(y, inplace=True) if layer.relu and not self.tensors else y
                 case Add():
                     y = values[layer.left] + values[layer.right]
-                    y = y if self.tensors else functional.relu(y)
+                    y = y if self.tensors else functional.relu(y, inplace=True)
                 case _:
                     x = values[layer.source]
                     y = functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, layer.margin, layer.margin))
@@ -64,8 +64,27 @@ class Network(nn.Module):
             values[layer.name] = self._quantized(layer.name, y)
         last = BODY[-1].name
         # The classifier quantizes its input itself, to the scale that the pool keeps.
-        values[LOGITS] = self._quantized(LOGITS, self.layers[LOGITS](values[last].mean((2, 3))))
+        values[LOGITS] = self._quantized(LOGITS, self.layers[LOGITS](self._pooled(last, values[last])))
         return values
+
+    def _convolved(self, name: str, x: Tensor) -> Tensor:
+        layer = self.layers[name]
+        # The last requantization rounds on its way to the output's scale.
+        result: Tensor = layer(x, self.tensors[name]) if self.tensors else layer(x)
+        return result
+
+    def _pooled(self, name: str, x: Tensor) -> Tensor:
+        """The mean over height and width; in a quantized network, halves of its codes lie on the side away from 0."""
+        found = x.mean((2, 3))
+        if not self.tensors:
+            return found
+        tensor = self.tensors[name]
+        assert isinstance(tensor, Activation), f"{name} is a tensor"
+        with torch.no_grad():
+            # Less than what lies between two means of whole codes.
+            aside = 0.25 / (x.shape[2] * x.shape[3]) * tensor.scale()
+            side = (found + tensor.zero_point * tensor.scale()).sign()
+        return found + aside * side
 
     def _quantized(self, name: str, value: Tensor) -> Tensor:
         result: Tensor = self.tensors[name](value) if self.tensors else value

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import torch
@@ -19,14 +20,14 @@ from tvm_wvv.models.resnet20_export import export
 from tvm_wvv.models.resnet20_graph import CLASSES, INPUT_SHAPE
 from tvm_wvv.models.resnet20_torch import Network
 from tvm_wvv.qat.batches import Pictures
-from tvm_wvv.qat.checkpoint import NAME
+from tvm_wvv.qat.checkpoint import NAME, read, write_whole
 from tvm_wvv.qat.convert import Winograd
 from tvm_wvv.qat.layers import Scheme
-from tvm_wvv.qat.train import Settings, classes, train
-from tvm_wvv.quant.recipe import Recipe, save_recipe
+from tvm_wvv.qat.train import Settings, Watch, classes, train
+from tvm_wvv.quant.recipe import Recipe, recipe_text
 from tvm_wvv.transforms.catalog import axis_of, variant
 
-DIRECT = "direct:int8"
+DIRECT, FLOAT = "direct:int8", "fp32"
 LOG, MODEL, RECIPE, RESULT = "log.jsonl", "model.tflite", "recipe.json", "result.json"
 _CALIBRATION_IMAGES = 512
 Report = Callable[[dict[str, Any]], None]
@@ -34,9 +35,8 @@ Report = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """`arm` is an algorithm with `:int8`, or DIRECT; `tests` are only looked at, before and after.
-
-    `recorded` lets a GPU replay its steps. With `flex` the layers learn their transforms.
+    """`arm` is an algorithm with `:int8`, DIRECT, or FLOAT; `tests` are only looked at, before and after, and every
+    `evaluate_every` epochs. `recorded` lets a GPU replay its steps. With `flex` the layers learn their transforms.
     """
 
     weights: Path
@@ -49,6 +49,7 @@ class Plan:
     resume: bool = False
     device: str = "cpu"
     recorded: bool = True
+    evaluate_every: int = 0
     flex: bool = False
 
     @property
@@ -58,10 +59,10 @@ class Plan:
 
 
 def winograd_of(plan: Plan) -> Winograd | None:
-    """What the layers are trained through; None for direct convolution."""
-    if plan.arm == DIRECT:
+    """What the layers are trained through; None for direct convolution and for float."""
+    if plan.arm in (DIRECT, FLOAT):
         if plan.flex:
-            raise WvvError(f"--arm {DIRECT} has no transforms to learn: leave --flex out, or take f4:int8")
+            raise WvvError(f"--arm {plan.arm} has no transforms to learn: leave --flex out, or take f4:int8")
         return None
     chosen = variant(plan.arm)
     if chosen.arithmetic != "int8":
@@ -74,26 +75,22 @@ def winograd_of(plan: Plan) -> Winograd | None:
     return Winograd(chosen.algorithm, plan.scheme, plan.flex)
 
 
-def run(plan: Plan, report: Report) -> dict[str, Any]:
+def run(plan: Plan, report: Report, watch: Watch | None = None) -> dict[str, Any]:
     """Train, export, and give the result, which also stands in the folder."""
     winograd = winograd_of(plan)
     _check_folder(plan)
     weights = resnet20_weights.load(plan.weights)
     data = pictures(plan.data, plan.device)
     tests = {name: pictures((name,), plan.device) for name in plan.tests}
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    layout = torch.channels_last
-    network, teacher = (Network(weights).to(plan.device, memory_format=layout) for _ in range(2))
-    if plan.resume:
-        network.prepare(winograd)
-        network.to(plan.device)
-    else:
-        _calibrate(network, data, plan)
+    network, teacher = (Network(weights).to(plan.device, memory_format=torch.channels_last) for _ in range(2))
+    if plan.arm != FLOAT:
+        _quantize(network, winograd, data, plan)
     result: dict[str, Any] = {"arm": plan.title, "scheme": asdict(plan.scheme), "settings": asdict(plan.settings)}
     if not plan.resume:
         result["untrained"] = measured(network, tests)
         report(result)
-    with (plan.folder / LOG).open("a", encoding="utf-8") as file:
+    watch = replace(watch or Watch(), every=plan.evaluate_every, measure=lambda: measured(network, tests))
+    with _log(plan) as file:
 
         def log(line: dict[str, Any]) -> None:
             file.write(json.dumps(line) + "\n")
@@ -101,7 +98,9 @@ def run(plan: Plan, report: Report) -> dict[str, Any]:
             report(line)
 
         about = {"arm": plan.title, "scheme": asdict(plan.scheme)}
-        result["steps"] = train(network, teacher, data, plan.settings, plan.folder, log, about, recorded=plan.recorded)
+        result["steps"] = train(
+            network, teacher, data, plan.settings, plan.folder, log, about, recorded=plan.recorded, watch=watch
+        )
     result["trained"] = measured(network, tests)
     write(network.cpu(), plan, result)
     report(result)
@@ -114,20 +113,47 @@ def started(weights: Path, data: Sequence[str], result: Mapping[str, Any]) -> tu
     arm, *flex = result["arm"].split()
     plan = Plan(weights, tuple(data), arm, scheme, settings, Path(), flex=bool(flex))
     network = Network(resnet20_weights.load(weights)).to(memory_format=torch.channels_last)
-    _calibrate(network, pictures(data, plan.device), plan)
+    _quantize(network, winograd_of(plan), pictures(data, plan.device), plan)
     return export(network, plan.title)
 
 
-def _calibrate(network: Network, data: Pictures, plan: Plan) -> None:
+def _quantize(network: Network, winograd: Winograd | None, data: Pictures, plan: Plan) -> None:
+    """Calibrate; where a checkpoint will be loaded, only give the network its form."""
+    if plan.resume:
+        network.prepare(winograd)
+        network.to(plan.device)
+        return
     sample = torch.randperm(len(data), generator=torch.Generator().manual_seed(plan.settings.seed))
-    chosen = sample[:_CALIBRATION_IMAGES].to(plan.device)
-    network.quantize(data.real(data.images[chosen]), winograd_of(plan))
+    network.quantize(data.real(data.images[sample[:_CALIBRATION_IMAGES].to(plan.device)]), winograd)
+
+
+@contextmanager
+def _log(plan: Plan) -> Iterator[TextIO]:
+    """The log, without the lines of steps that were lost with a killed process."""
+    path = plan.folder / LOG
+    try:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        if plan.resume:
+            last = read(plan.folder / NAME)["step"]
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= last]
+            write_whole(path, "".join(kept).encode())
+        with path.open("a" if plan.resume else "w", encoding="utf-8") as file:
+            yield file
+    except OSError as error:
+        raise WvvError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def measured(network: Network, tests: Mapping[str, Pictures]) -> dict[str, dict[str, float]]:
-    """Top-1 of the integers, which is what a device computes; top-1 with faked integers; how many classes agree."""
-    found = {}
+    """Top-1 of the integers, which is what a device computes; top-1 with faked integers; how many classes agree. Of a
+    float network, top-1.
+    """
+    found: dict[str, dict[str, float]] = {}
     for name, test in tests.items():
+        if not network.tensors:
+            top1 = 100 * (classes(network, test) == test.labels).double().mean().item()
+            found[name] = {"n": len(test), "top1": top1}
+            continue
         real, faked = resnet20_exact.classes(network, test.images), classes(network, test)
         top1, top1_faked = (100 * (one == test.labels).double().mean().item() for one in (real, faked))
         agreement = (real == faked).double().mean().item()
@@ -136,11 +162,12 @@ def measured(network: Network, tests: Mapping[str, Pictures]) -> dict[str, dict[
 
 
 def write(network: Network, plan: Plan, result: dict[str, Any]) -> None:
-    """The exported network and what was measured."""
-    content, recipe = export(network, plan.title)
-    (plan.folder / MODEL).write_bytes(content)
-    save_recipe(recipe, plan.folder / RECIPE)
-    (plan.folder / RESULT).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    """The exported network, where it is one of integers, and what was measured: each file whole or not at all."""
+    if plan.arm != FLOAT:
+        content, recipe = export(network, plan.title)
+        write_whole(plan.folder / MODEL, content)
+        write_whole(plan.folder / RECIPE, recipe_text(recipe).encode())
+    write_whole(plan.folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
 
 
 def pictures(specs: Sequence[str], device: str) -> Pictures:

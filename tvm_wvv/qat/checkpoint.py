@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 from collections.abc import Mapping
@@ -17,13 +18,21 @@ NAME = "checkpoint.pt"
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     """Write the whole file, or leave the one that is there."""
+    # torch says of a full disk what no one could act on; the system's own words are better.
+    content = io.BytesIO()
+    torch.save(dict(state), content)
+    write_whole(folder / NAME, content.getvalue())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """These bytes, or what was there before."""
     # Same folder, hence same file system: only there is the renaming one indivisible step.
-    temporary = folder / f".{NAME}.{os.getpid()}"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        torch.save(dict(state), temporary)
-        temporary.replace(folder / NAME)
+        temporary.write_bytes(content)
+        temporary.replace(path)
     except OSError as error:
-        raise WvvError(f"{folder / NAME}: cannot be written: {error.strerror or error}") from error
+        raise WvvError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

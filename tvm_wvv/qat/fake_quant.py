@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tvm_wvv.qat import fused
 from tvm_wvv.quant.stage import Granularity, StageQuantizer
 
 
@@ -124,13 +125,24 @@ class Activation(nn.Module):
         given: Tensor | None = self.given
         return torch.exp2(self.log2) if given is None else given
 
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Least and greatest centred code."""
+        return -128 - self._zero, 127 - self._zero
+
     def codes(self, x: Tensor) -> Tensor:
         """Centred codes of real values."""
-        return quantize(x, 1 / self.scale(), -128 - self._zero, 127 - self._zero)
+        per_step = 1 / self.scale()
+        if fused.takes(x):
+            return fused.quantized(x, per_step, torch.ones_like(per_step), *self.limits)
+        return quantize(x, per_step, *self.limits)
 
     def forward(self, x: Tensor) -> Tensor:
         """The real values that the codes stand for."""
-        return self.codes(x) * self.scale()
+        scale = self.scale()
+        if fused.takes(x):
+            return fused.quantized(x, 1 / scale, scale, *self.limits)
+        return quantize(x, 1 / scale, *self.limits) * scale
 
     def assign(self, low: float, high: float) -> None:
         """Cover this range, widened to hold zero, which gets a code of its own."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tvm_wvv.qat import fused
 from tvm_wvv.qat.fake_quant import Activation, LearnedScale, quantize
 from tvm_wvv.qat.flex import FixedTransforms, LearnedTransforms, TileTransforms
 from tvm_wvv.qat.tiles import Padding, image, tiles
@@ -46,6 +47,36 @@ def weight_steps(weight: Tensor, per_channel: bool = True) -> Tensor:
     return (flat.clamp_min(_LEAST_SPAN) / _MOST).reshape(-1, *[1] * (weight.dim() - 1))
 
 
+@torch.no_grad()
+def last_grid(step: Tensor, output: Activation) -> Tensor:
+    """What the first rounding of the last requantization leaves multiples of, for sums in steps of the real `step`.
+
+    They become codes by a fraction of [1/2, 1) and a shift to the right: `quant.requantize` rounds behind the fraction,
+    and the code's own rounding stands for the one behind the shift.
+    """
+    _, exponent = torch.frexp(step / output.scale())
+    return output.scale() * torch.exp2(exponent.clamp_max(0).to(step.dtype))
+
+
+def straight_through(x: Tensor, rounded: Tensor) -> Tensor:
+    """`rounded`, with the gradients of `x`."""
+    return x + (rounded - x).detach()
+
+
+def _bias_in_steps(bias: Tensor, unit: Tensor) -> Tensor:
+    """In whole steps of the sums, as a model file holds it."""
+    return straight_through(bias, (bias / unit).round() * unit)
+
+
+def on_grid(real: Tensor, grid: Tensor) -> Tensor:
+    """The multiple of `grid` next to `real`, halves up, and a quarter of a step further from zero: whatever is rounded
+    to the nearest step of 2^n of them thereafter then has its halves away from zero, as the last requantization has
+    (numerics.md, N17).
+    """
+    whole = (real / grid + 0.5).floor()
+    return (whole + 0.25 * whole.sign()) * grid
+
+
 def weight_codes(weight: Tensor, steps: Tensor) -> Tensor:
     """int8 weights as whole numbers."""
     return quantize(weight, 1 / steps, -_MOST, _MOST, half_up=False)
@@ -61,11 +92,17 @@ class QuantConv2d(nn.Conv2d):
         _take(self, original)
         self.source = source
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, output: Activation | None = None) -> Tensor:
+        """Real outputs; where `output` is what quantizes them next, with what the last requantization does to them."""
         codes, steps = self.source.codes(x), weight_steps(self.weight)
         sums = functional.conv2d(codes, weight_codes(self.weight, steps), None, self.stride, self.padding)
-        real = sums * (self.source.scale() * steps.reshape(1, -1, 1, 1))
-        return real if self.bias is None else real + self.bias.reshape(1, -1, 1, 1)
+        unit = self.source.scale() * steps.reshape(1, -1, 1, 1)
+        bias = unit * 0 if self.bias is None else _bias_in_steps(self.bias.reshape(1, -1, 1, 1), unit)
+        grid = None if output is None else last_grid(unit, output)
+        if fused.takes(sums):
+            return fused.affine(sums, unit.flatten(), bias.flatten(), None if grid is None else grid.flatten())
+        real = sums * unit + bias
+        return real if grid is None else straight_through(real, on_grid(real, grid))
 
 
 class QuantLinear(nn.Linear):
@@ -110,19 +147,39 @@ class WinogradConv2d(nn.Conv2d):
         (h, w) = pair(self.padding)
         return h, w, h, w
 
-    def forward(self, x: Tensor) -> Tensor:
-        codes = self.source.codes(x).permute(0, 2, 3, 1)
+    def forward(self, x: Tensor, output: Activation | None = None) -> Tensor:
+        """Real outputs; where `output` is what quantizes them next, with what the last requantization does to them."""
         steps = weight_steps(self.weight)
-        v, u = self.transformed_input(codes), self.transformed_weight(weight_codes(self.weight, steps))
+        u = self.transformed_weight(weight_codes(self.weight, steps))
+        unit = self.source.scale() * steps.reshape(1, -1, 1, 1) / self.algorithm.scale
+        step = self._coarse_step()
+        grid = None if output is None or step is None else last_grid(unit * step, output)
+        if fused.takes(x) and not self.calibrating and not self.flex:
+            return self._fused(x, u, unit, grid)
+        codes = self.source.codes(x).permute(0, 2, 3, 1)
+        v = self.transformed_input(codes)
         if self.calibrating:
             self._calibrate(v, u.float())
         sums, step = self._products(v, u)
         m_scale = self.m_scale()[:, None, :]
         m = quantize(sums, step / m_scale, *self.m_scale.limits) * self._as_factors(m_scale)
         y = torch.mm(self.transforms.output(), m.flatten(1)).unflatten(1, m.shape[1:])
-        grid = image(y, self.algorithm, tuple(codes.shape), self.sides).permute(0, 3, 1, 2)
-        unit = self.source.scale() * steps.reshape(1, -1, 1, 1) / self.algorithm.scale
-        return (grid + self._bias_on_grid(unit)) * unit
+        whole = image(y, self.algorithm, tuple(codes.shape), self.sides).permute(0, 3, 1, 2)
+        real = (whole + self._bias_on_grid(unit)) * unit
+        return real if grid is None else straight_through(real, on_grid(real, grid))
+
+    def _fused(self, x: Tensor, u: Tensor, unit: Tensor, grid: Tensor | None) -> Tensor:
+        """The same by kernels of our own."""
+        v_scale, m_scale, shape = self.v_scale(), self.m_scale(), (self.algorithm.taps, self.out_channels)
+        u_codes, u_scale = self._weight_codes(u)
+        ranges = (*self.source.limits, *self.v_scale.limits, *self.m_scale.limits)
+        stages = fused.Stages(self.algorithm, self.sides, ranges, None if grid is None else grid.flatten())
+        bias = self._bias_on_grid(unit) * unit
+        return fused.winograd(
+            x, 1 / self.source.scale(), (1 / v_scale).expand(shape[0], 1).flatten(), u_codes,
+            (v_scale * u_scale / m_scale).expand(shape), self._as_factors(m_scale).expand(shape),
+            unit.flatten(), bias.flatten().expand(shape[1]), stages,
+        )  # fmt: skip
 
     def transformed_input(self, codes: Tensor) -> Tensor:
         """V [tap, tile, c] of centred codes NHWC: whole numbers, exact in float32."""
@@ -142,12 +199,16 @@ class WinogradConv2d(nn.Conv2d):
 
     def _products(self, v: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         """Sums of products [tap, tile, o] of quantized V and U, and their step [tap or 1, 1, o or 1] on the grid."""
-        v_scale, u_scale = self.v_scale()[:, None, :], self.u_scale()[:, None, :]
+        v_scale, (u_codes, u_scale) = self.v_scale()[:, None, :], self._weight_codes(u)
         v_codes = quantize(v, 1 / v_scale, *self.v_scale.limits)
-        most = self.u_scale.limits[1]
+        return torch.bmm(v_codes, u_codes), v_scale * u_scale[:, None, :]
+
+    def _weight_codes(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Quantized U and its scales."""
+        scale, most = self.u_scale(), self.u_scale.limits[1]
         # U is small and frozen into the model: in double its rounding is the compiler's, near ties included.
-        u_codes = quantize(u.double(), 1 / u_scale.double(), -most, most, half_up=False).to(v.dtype)
-        return torch.bmm(v_codes, u_codes), v_scale * u_scale
+        codes = quantize(u.double(), 1 / scale[:, None, :].double(), -most, most, half_up=False)
+        return codes.float(), scale
 
     def _as_factors(self, m_scale: Tensor) -> Tensor:
         """M's scales as the output transform has them, whole multiples of a common one: `narrow_output`."""
@@ -184,15 +245,17 @@ class WinogradConv2d(nn.Conv2d):
         """
         if self.bias is None:
             return 0.0
-        bias = self.bias.reshape(1, -1, 1, 1) / unit
-        if self.scheme.granularity != "tensor" and not self.scheme.power_of_two:
-            return bias
-        step = self._coarse_step()
-        return (bias / step).round().detach() * step + (bias - bias.detach())
+        bias, step = self.bias.reshape(1, -1, 1, 1) / unit, self._coarse_step()
+        # A model file holds it in whole steps of the direct sums, of which the grid has `scale` times as many.
+        rounded = (bias.detach() / self.algorithm.scale).round() * self.algorithm.scale
+        rounded = rounded if step is None else (rounded / step).round() * step
+        return rounded + (bias - bias.detach())
 
     @torch.no_grad()
-    def _coarse_step(self) -> Tensor:
-        """The step [1, o or 1, 1, 1] in which the output transform sums up, M's scales being one or powers of two."""
+    def _coarse_step(self) -> Tensor | None:
+        """The step [1, o or 1, 1, 1] in which the output transform sums up; None where it is too fine to matter."""
+        if self.scheme.granularity != "tensor" and not self.scheme.power_of_two:
+            return None
         m = self.m_scale()
         of_m = self._common_scale() if self.flex and self.scheme.power_of_two else m.amin(0)
         return (of_m * self.transforms.output_step()).reshape(1, -1, 1, 1)

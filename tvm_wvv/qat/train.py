@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.qat.batches import Pictures, batch, order
-from tvm_wvv.qat.checkpoint import load_checkpoint, save_checkpoint
+from tvm_wvv.qat.checkpoint import NAME, load_checkpoint, save_checkpoint
 
 Log = Callable[[dict[str, Any]], None]
 _LOOK_EVERY = 50  # steps between two looks at the loss: each one waits for the device
@@ -42,6 +42,22 @@ class Settings:
     seed: int = 0
     taught: float = 0.7
     temperature: float = 2.0
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """Training ended early, as asked, behind step `args[0]`; the checkpoint is of that step."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What goes on beside training. `step` gets the share that is done and the number of the step after each one;
+    `measure` is asked every `every` epochs, and what it gives is logged; `stopping` says whether to end here.
+    """
+
+    step: Callable[[float, int], None] = lambda _done, _step: None
+    stopping: Callable[[], bool] = lambda: False
+    every: int = 0
+    measure: Callable[[], Any] = lambda: None
 
 
 @dataclass
@@ -66,18 +82,20 @@ def train(
     about: Mapping[str, Any] | None = None,
     save_s: float = 60,
     recorded: bool = True,
+    watch: Watch | None = None,
 ) -> int:
     """Train in place and give the number of steps; goes on from the checkpoint in `folder` where there is one.
 
-    `about` says what is trained; a checkpoint that was made of something else is refused.
+    `about` says what is trained; a checkpoint that was made of something else is refused. Stopped is raised where
+    `watch` asks for it, behind a step and a checkpoint.
     """
+    watch = watch or Watch()
     described = {**(about or {}), **asdict(settings)}
     optimizer = _optimizer(network, settings)
     clock = _Clock(0, 0.0, time.monotonic())
     kept = load_checkpoint(folder, described)
     if kept is not None:
-        network.load_state_dict(kept["network"])
-        optimizer.load_state_dict(kept["optimizer"])
+        _restore(network, optimizer, kept, folder)
         clock.step, clock.spent_s = kept["step"], kept["spent_s"]
     per_epoch = len(data) // settings.batch
     if per_epoch == 0:
@@ -89,6 +107,7 @@ def train(
         state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
         save_checkpoint(folder, {**state, "step": clock.step, "spent_s": clock.elapsed_s(), "settings": described})
 
+    loss = None
     for chosen, epoch, number in _batches(len(data), per_epoch, settings, clock.step):
         done = _progress(settings, clock, per_epoch)
         if done >= 1:
@@ -96,16 +115,35 @@ def train(
         _set_rates(optimizer, _rate_at(done))
         loss = step(*batch(data, chosen, settings.seed, epoch, number))
         clock.step += 1
+        watch.step(min(1.0, _progress(settings, clock, per_epoch)), clock.step)
         if clock.step % _LOOK_EVERY == 0:
             _check(loss, clock.step, folder)
             log({"step": clock.step, "epoch": round(clock.step / per_epoch, 3), "loss": round(loss.item(), 5),
                  "rate": _rate_at(done) * settings.rate, "seconds": round(clock.elapsed_s(), 1)})  # fmt: skip
-        if time.monotonic() - saved > save_s:
+        if watch.stopping() or time.monotonic() - saved > save_s:
             _check(loss, clock.step, folder)
             keep()
             saved = time.monotonic()
+        if watch.stopping():
+            raise Stopped(clock.step)
+        if watch.every and clock.step % (watch.every * per_epoch) == 0:
+            log({"step": clock.step, "epoch": clock.step // per_epoch, "tests": watch.measure()})
+    if loss is not None:
+        _check(loss, clock.step, folder)
     keep()
     return clock.step
+
+
+def _restore(network: nn.Module, optimizer: torch.optim.Optimizer, kept: Mapping[str, Any], folder: Path) -> None:
+    try:
+        network.load_state_dict(kept["network"])
+        optimizer.load_state_dict(kept["optimizer"])
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WvvError(f"{folder / NAME}: of another network ({reason}): take another -o") from error
+    for group in optimizer.param_groups:
+        # Loaded on the CPU, a rate would be a constant of the recorded graph.
+        group["lr"] = group["lr"].to(group["params"][0].device)
 
 
 def _batches(count: int, per_epoch: int, settings: Settings, first: int) -> Iterator[tuple[Tensor, int, int]]:
@@ -220,6 +258,13 @@ class _Step:
         by_label = functional.cross_entropy(logits, labels)
         by_teacher = functional.kl_div(functional.log_softmax(logits / heat, dim=1), wanted, reduction="batchmean")
         return (1 - taught) * by_label + taught * heat**2 * by_teacher
+
+
+def stepper(network: nn.Module, teacher: nn.Module, settings: Settings) -> Callable[[Tensor, Tensor], Tensor]:
+    """A step of training at the full rate, from images and labels to the loss, for who wants to measure it."""
+    optimizer = _optimizer(network, settings)
+    _set_rates(optimizer, 1.0)
+    return _Step(network, teacher, optimizer, settings, recorded=False)
 
 
 @torch.no_grad()
