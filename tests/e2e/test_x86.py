@@ -19,7 +19,7 @@ from tvm_wvv.reference.golden import Golden
 from tvm_wvv.schedules import x86
 
 # Each vector unit that kernels are written for; `native` is the best one here.
-CPUS = {"x86-64": [], "haswell": ["avx2"], "native": []}
+CPUS = {"x86-64": [], "haswell": ["avx2"], "alderlake": ["avxvnni"], "native": []}
 COUNT = 20
 
 

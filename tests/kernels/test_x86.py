@@ -10,20 +10,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_run import LlvmKernel
 from strategies import SingleOp, conv_models, dense_models, seeds
+from tvm import tirx
+from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR is written with)
 from winograd_cases import WinogradCase, winograd_cases
 from x86_cases import CPUS, SLOW, made, require
 
 from tvm_wvv.kernels import x86_winograd
+from tvm_wvv.kernels.microkernel import microkernels
 from tvm_wvv.kernels.winograd import exact_output_stage
 from tvm_wvv.kernels.x86_add import Linear, add, linear
-from tvm_wvv.kernels.x86_output import x86_output
+from tvm_wvv.kernels.x86_filters import Filters, Form, form_of
+from tvm_wvv.kernels.x86_output import X86Output, x86_output
+from tvm_wvv.kernels.x86_vectors import AVX2, ramp
 from tvm_wvv.quant import operators as ops
-from tvm_wvv.quant.fixed_point import to_float32
+from tvm_wvv.quant.fixed_point import Multiplier, to_float32
 from tvm_wvv.quant.parameters import conv_multipliers
+from tvm_wvv.quant.requantize import requantize_by
 from tvm_wvv.reference.apply import apply
 from tvm_wvv.reference.winograd import transform_weights, winograd_conv2d
 from tvm_wvv.schedules import x86
+from tvm_wvv.transforms.bilinear import Algorithm
 from tvm_wvv.transforms.catalog import F2, F4, F4C
+from tvm_wvv.transforms.modular import quotient
 
 
 @pytest.mark.parametrize("cpu", CPUS)
@@ -76,23 +84,81 @@ def test_hand_picked_convolutions(cpu: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize("algorithm", [F2, F4, F4C], ids=str)
+@pytest.mark.parametrize(("algorithm", "form"), [(F2, "constant"), (F4, "column"), (F4C, "column"), (F4, "whole")])
 @settings(SLOW, max_examples=3)
 @given(data=st.data())
-def test_exact_winograd(cpu: str, algorithm: object, data: st.DataObject) -> None:
+def test_exact_winograd(cpu: str, algorithm: object, form: Form, data: st.DataObject) -> None:
     case: WinogradCase = data.draw(winograd_cases(algorithm, channels=2))  # type: ignore[arg-type]
     vectors = x86.vectors_of(require(cpu))
     assert vectors is not None
     case = in_whole_registers(case, vectors.lanes)
     u = transform_weights(case.weights, case.algorithm)
     bound = exact_output_stage(case.op, case.algorithm, u, case.bias).bound
-    output = x86_output(vectors, case.bias, bound, case.op.output.zero_point, conv_multipliers(case.op), case.op.clamp)
+    raised = quotient(case.algorithm.scale).shift
+    zero_point, multipliers = case.op.output.zero_point, conv_multipliers(case.op)
+    output = x86_output(vectors, case.bias, bound, zero_point, multipliers, case.op.clamp, raised)
     if output is None:
         return
     shape = case.x.shape
-    kernel = x86_winograd.winograd_conv2d(vectors, case.algorithm, case.op.window, case.zero_point, shape, u, output)
+    window = case.op.window
+    kernel = x86_winograd.winograd_conv2d(vectors, case.algorithm, window, case.zero_point, shape, u, output, form)
     expected = winograd_conv2d(case.x, case.weights, case.bias, case.op, case.algorithm)
     np.testing.assert_array_equal(LlvmKernel(kernel.func, cpu)([case.x, *kernel.constants]), expected)
+
+
+@pytest.mark.parametrize("algorithm", [F2, F4, F4C], ids=str)
+def test_filters_are_found_again_in_what_was_made_of_them(algorithm: Algorithm) -> None:
+    weights = np.random.default_rng(5).integers(-128, 128, (32, 3, 3, 16)).astype(np.int8)
+    weights[0] = -128
+    u = transform_weights(weights, algorithm)
+    filters = Filters(AVX2, algorithm, u, 2, "column")
+    np.testing.assert_array_equal(filters.weights, weights.reshape(32, 9, 16).transpose(1, 0, 2))
+    assert filters.constant.nbytes == weights.size
+    with pytest.raises(AssertionError, match="that of no int8 filters"):
+        _ = Filters(AVX2, algorithm, u + np.int16(1), 2, "column").weights
+
+
+def test_filters_stay_a_constant_where_few_tiles_share_what_fits() -> None:
+    assert form_of(F4, 4, 64, 64) == "constant"
+    assert form_of(F4, 196, 64, 64) == "whole"
+    assert form_of(F4, 49, 128, 128) == form_of(F4, 4, 128, 128) == "column"
+
+
+# Halves below a zero point that the clamp shows are rounded away from it; multipliers are 1/4, 1/300 and 1/8.
+@pytest.mark.parametrize(("mantissa", "shift"), [(1 << 30, -1), (1833951035, -8), ((1 << 31) - 1, -3)])
+@pytest.mark.parametrize("zero_point", [-128, 77])
+@pytest.mark.parametrize("raised", [0, 6])
+@pytest.mark.parametrize("cpu", ["x86-64", "haswell", "cascadelake"])
+def test_the_output_stage_is_both_roundings(cpu: str, raised: int, zero_point: int, mantissa: int, shift: int) -> None:
+    vectors = x86.vectors_of(require(cpu))
+    assert vectors is not None
+    multiplier, count = Multiplier(mantissa, shift), 4 * vectors.lanes
+    reach = int(300 * 2.0 ** (31 - shift) / mantissa)
+    sums = np.unique(np.linspace(-reach, reach, 4099).astype(np.int32))
+    sums = np.resize(np.concatenate([sums, np.arange(-700, 700)]), (-(-5500 // count), count)).astype(np.int32)
+    signed, start = zero_point > -128, np.zeros(count, np.int32)
+    output = x86_output(vectors, start, reach + 1, zero_point, [multiplier], raised=raised or signed)
+    assert output is not None
+    assert output.signed == signed
+    expected = np.clip(requantize_by(sums, multiplier).astype(np.int64) + zero_point, -128, 127)
+    kernel = LlvmKernel(output_kernel(output, sums.shape), cpu)
+    names = ("mantissas", "addends", "places")
+    got = kernel([sums * 2**output.raised, *(output.constants[name] for name in names)])
+    np.testing.assert_array_equal(got, expected)
+
+
+def output_kernel(output: X86Output, shape: tuple[int, ...]) -> tirx.PrimFunc:
+    """int32 sums to bytes, four registers at a time."""
+    lanes, names = output.vectors.lanes, ("mantissas", "addends", "places")
+    held = {name: (output.constants[name].shape, str(output.constants[name].dtype)) for name in names}
+
+    def body(x: tirx.Buffer, y: tirx.Buffer, **buffers: tirx.Buffer) -> None:
+        with T.serial(shape[0]) as row:
+            totals = [tirx.BufferLoad(x, [row, ramp(block * lanes, lanes)]) for block in range(4)]
+            values = [output.value(buffers, tirx.const(block, "int32"), one) for block, one in enumerate(totals)]
+            T.buffer_store(y, output.bytes(values), [row, ramp(0, 4 * lanes)])
+
+    return microkernels("output", "", {"x": (shape, "int32"), **held, "y": (shape, "int8")}, body)
 
 
 def in_whole_registers(case: WinogradCase, lanes: int) -> WinogradCase:

@@ -8,7 +8,7 @@ Where whole groups make up a pixel, a broadcast serves every tap that reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +21,16 @@ from tvm_wvv.kernels.microkernel import microkernels
 from tvm_wvv.kernels.windows import output_size
 from tvm_wvv.kernels.x86_cells import Cells
 from tvm_wvv.kernels.x86_output import X86Output, direct_output
-from tvm_wvv.kernels.x86_vectors import Register, Vectors, broadcast_group, load, stores
+from tvm_wvv.kernels.x86_vectors import Register, Vectors, broadcast_group, load, prefetch, shifted, stores
 from tvm_wvv.quant.operators import Conv2d, FullyConnected, Pair, Window
 from tvm_wvv.quant.parameters import conv_multipliers, dense_multipliers
 
 Buffers = dict[str, tirx.Buffer]
 Tile = tuple[int, int]
+# The most accumulators of a register tile.
+_SUMS = 16
+# Weights, from which on they are asked for before they are needed.
+_AHEAD = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,24 @@ class _Layer:
 
     @property
     def taps(self) -> int:
-        """Taps of a window's row that share broadcasts; 1 where the row is one run of groups across its pixels.
-
-        Sharing keeps a register of weights for each of them, more than 16 registers have room for.
-        """
-        shared = self.vectors.registers > 16 and self.cells.channels % self.vectors.group == 0
-        return self.kernel[1] if shared else 1
+        """Taps of a window's row that share broadcasts."""
+        return shared_taps(self.vectors, self.cells.channels, self.kernel[1])
 
     @property
     def groups(self) -> int:
         """Groups of one such tap."""
         run = self.cells.channels * self.kernel[1] // self.taps
         return -(-run // self.vectors.group)
+
+    @property
+    def line_steps(self) -> int:
+        """Weights of one tap and block: one register in each step."""
+        return self.kernel[0] * self.groups * self.vectors.lanes * self.vectors.group
+
+    @property
+    def ahead(self) -> bool:
+        """Whether weights come out of memory, too slowly for the first row of pixels that meets them."""
+        return self.line_steps * self.taps * self.blocks >= _AHEAD
 
     @property
     def blocks(self) -> int:
@@ -116,8 +126,9 @@ def _layer(
     blocking: Blocking,
 ) -> _Layer:
     cells = Cells(vectors, x_shape, window.padding, zero_point)
-    tile = register_tile(vectors, size[1], -(-len(weights) // vectors.lanes), blocking)
     kernel = weights.shape[1], weights.shape[2]
+    taps = shared_taps(vectors, x_shape[3], kernel[1])
+    tile = register_tile(vectors, size[1], -(-len(weights) // vectors.lanes), taps, window.strides[1], blocking)
     return _Layer(vectors, cells, size, kernel, window.strides, len(weights), output, tile)
 
 
@@ -137,26 +148,39 @@ def _kernel(name: str, layer: _Layer, x_shape: Shape, weights: np.ndarray, y_sha
     return Kernel(name, func.without_attr("wvv.headers"), tuple(constants.values()))
 
 
-def register_tile(vectors: Vectors, width: int, blocks: int, blocking: Blocking = AS_BY_DEFAULT) -> Tile:
+def shared_taps(vectors: Vectors, channels: int, kernel_w: int) -> int:
+    """Taps of a window's row that share broadcasts; 1 where the row is one run of groups across its pixels.
+
+    Sharing keeps a register of weights for each of them, more than 16 registers have room for.
+    """
+    shared = vectors.registers > 16 and kernel_w <= 7 and channels % vectors.group == 0
+    return kernel_w if shared else 1
+
+
+def register_tile(
+    vectors: Vectors, width: int, blocks: int, taps: int, stride: int, blocking: Blocking = AS_BY_DEFAULT
+) -> Tile:
     """The best one, or that of `blocking` where it is possible."""
-    tiles = register_tiles(vectors, width, blocks)
+    tiles = register_tiles(vectors, width, blocks, taps, stride)
     asked = blocking.get("pixels", 0), blocking.get("across", 0)
     return asked if asked in tiles else tiles[0]
 
 
-def register_tiles(vectors: Vectors, width: int, blocks: int) -> list[Tile]:
-    """Pixels and registers of channels; those first whose sums fill the registers best: fewest loads and sums over one
+def register_tiles(vectors: Vectors, width: int, blocks: int, taps: int, stride: int) -> list[Tile]:
+    """Pixels and registers of channels; those first whose sums fill the registers best: fewest sums and loads over one
     row.
+
+    More than 16 sums gain nothing: the next tile's first products hide what the last ones wait for.
     """
     costs: dict[Tile, float] = {}
     for across in (one for one in (1, 2, 3, 4) if blocks % one == 0):
-        # Beside sums: a register of weights for each block, one broadcast, one for the product of two instructions.
-        room = (vectors.registers - across - 2) // across
-        for pixels in range(1, min(width, room, 16) + 1):
+        # Beside sums: registers of weights, one broadcast, one for the product of two instructions.
+        room = (min(vectors.registers - taps * across - 2, _SUMS)) // across
+        for pixels in range(1, min(width, room) + 1):
             steps = -(-width // pixels) * blocks // across
+            cells = (pixels - 1) * min(stride, taps) + taps
             # An accumulator is free again after four cycles, in which two units could have begun eight.
-            cost = steps * max(pixels * across, 8) + 0.3 * steps * (pixels + across)
-            costs[pixels, across] = cost
+            costs[pixels, across] = steps * (taps * max(pixels * across, 8) + 0.3 * (cells + taps * across))
     assert costs, f"no register tile for {width} pixels and {blocks} blocks"
     return sorted(costs, key=lambda tile: costs[tile])
 
@@ -183,32 +207,69 @@ def _rows(layer: _Layer, image: Expr, scratch: tirx.Buffer, buffers: Buffers) ->
         for block in range(across):
             for registers in sums:
                 registers[block].set(layer.output.start(buffers, column * across + block))
-        _products(layer, scratch, buffers["weights"], (column, row, first), sums)
-        for block in range(across):
-            for pixel in range(pixels):
-                value = layer.output.value(buffers, column * across + block, sums[pixel][block].value)
-                place = ((image * height + row) * width + first + pixel) * layer.outputs
-                _store(layer, buffers["y"], place, column, block, value)
+        ahead = None
+        if layer.ahead:
+            # Each pass asks for one part of the next column's weights, the last part by all passes that are left.
+            part = tirx.min(row * -(-width // pixels) + number, layer.taps * across - 1)
+            ahead = ((column + 1) * layer.taps * across + part) * layer.line_steps
+        _products(layer, scratch, buffers["weights"], (column, row, first), sums, ahead)
+        _finish(layer, buffers, ((image * height + row) * width + first) * layer.outputs, column, sums)
 
 
-def _store(layer: _Layer, y: tirx.Buffer, pixel: Expr, column: Expr, block: int, value: Expr) -> None:
+def _finish(layer: _Layer, buffers: Buffers, first: Expr, column: Expr, sums: Sequence[Sequence[Register]]) -> None:
+    """The bytes of a register tile whose first one is `first`, as many at a time as a register takes."""
+    lanes, across, output = layer.vectors.lanes, layer.tile[1], layer.output
+    places = [(pixel, block) for pixel in range(len(sums)) for block in range(across)]
+    for begin in range(0, len(places), 4):
+        some = places[begin : begin + 4]
+        values = [
+            output.value(buffers, column * across + block, shifted(sums[pixel][block].value, output.raised, lanes))
+            for pixel, block in some
+        ]
+        held = Register(4 * lanes, "int8")
+        held.set(output.bytes(values))
+
+        def put(kept: int, some: Sequence[Tile] = some, held: Register = held) -> None:
+            for start, (pixel, block), count in _runs(layer, some, kept):
+                place = first + (pixel * layer.outputs + (column * across + block) * lanes)
+                stores(buffers["y"], place, held.value, start * lanes, count, 4 * lanes)
+
+        last = layer.outputs - (layer.blocks - 1) * lanes
+        if last == lanes or layer.blocks == across:
+            put(last)
+            continue
+        # Only the last column has a block that is not full.
+        with T.If(column < layer.blocks // across - 1):
+            with T.Then():
+                put(lanes)
+            with T.Else():
+                put(last)
+
+
+def _runs(layer: _Layer, places: Sequence[Tile], kept: int) -> Iterator[tuple[int, Tile, int]]:
+    """Neighbouring bytes among registers that stand one after the other: the first register, its place, how many bytes.
+
+    The last block of a pixel has `kept` bytes.
+    """
     lanes, across = layer.vectors.lanes, layer.tile[1]
-    rest = layer.outputs - (layer.blocks - across + block) * lanes
-    first = pixel + (column * across + block) * lanes
-    if rest >= lanes or layer.blocks == across:
-        stores(y, first, value, lanes, min(rest, lanes))
-        return
-    # Only the last column has a block that is not full.
-    with T.If(column < layer.blocks // across - 1):
-        with T.Then():
-            stores(y, first, value, lanes, lanes)
-        with T.Else():
-            stores(y, first, value, lanes, rest)
+    counts = [kept if block == across - 1 else lanes for _, block in places]
+    first = 0
+    for number, (_, block) in enumerate(places):
+        joined = counts[number] == lanes and (block < across - 1 or layer.blocks == across)
+        if number == len(places) - 1 or not joined:
+            yield first, places[first], (number - first) * lanes + counts[number]
+            first = number + 1
 
 
 def _products(
-    layer: _Layer, scratch: tirx.Buffer, weights: tirx.Buffer, at: tuple[Expr, Expr, Expr], sums: list[list[Register]]
+    layer: _Layer,
+    scratch: tirx.Buffer,
+    weights: tirx.Buffer,
+    at: tuple[Expr, Expr, Expr],
+    sums: list[list[Register]],
+    ahead: Expr | None,
 ) -> None:
+    """All sums of one register tile; each step asks for a line of weights from `ahead` on."""
     vectors, (column, row, first) = layer.vectors, at
     (pixels, across), (stride_h, stride_w) = layer.tile, layer.strides
     channels, line = layer.cells.channels, layer.cells.line
@@ -216,6 +277,8 @@ def _products(
     with T.serial(layer.kernel[0]) as tap_row, T.serial(layer.groups) as group:
         step = (column * layer.kernel[0] + tap_row) * layer.groups + group
         of_step = step * (layer.taps * across * register)
+        if ahead is not None:
+            prefetch(weights, ahead + (tap_row * layer.groups + group) * register)
         read = [
             [load(weights, of_step + (tap * across + block) * register, register) for block in range(across)]
             for tap in range(layer.taps)

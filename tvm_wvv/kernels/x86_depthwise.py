@@ -23,7 +23,19 @@ from tvm_wvv.kernels.microkernel import microkernels
 from tvm_wvv.kernels.windows import output_size
 from tvm_wvv.kernels.x86_cells import Cells
 from tvm_wvv.kernels.x86_output import X86Output, direct_output
-from tvm_wvv.kernels.x86_vectors import Index, Register, Vectors, chunks, load, splat, store, stores, vector_type
+from tvm_wvv.kernels.x86_vectors import (
+    Index,
+    Register,
+    Vectors,
+    chunks,
+    load,
+    narrowed,
+    shifted,
+    splat,
+    store,
+    stores,
+    vector_type,
+)
 from tvm_wvv.quant.fixed_point import Multiplier
 from tvm_wvv.quant.operators import DepthwiseConv2d, Pair
 from tvm_wvv.quant.parameters import conv_multipliers
@@ -173,15 +185,17 @@ def _register(
             cells = load(woven, group * layer.woven + place * vectors.group, whole)
             step = (block * layer.groups + group) * layer.kernel[1] + column
             total.set(vectors.dot_product(total.value, cells, load(buffers["weights"], step * whole, whole)))
-    value = layer.output.value(buffers, block, total.value)
+    output = layer.output
+    sums = output.value(buffers, block, shifted(total.value, output.raised, lanes))
+    value = narrowed(sums, output.clamp, lanes)
     channels = layer.cells.channels
     first = (number * height + row) * (width * channels) + unit * layer.run + block * lanes
     rest = layer.run - (layer.blocks - 1) * lanes
     if rest == lanes:
-        stores(buffers["y"], first, value, lanes, lanes)
+        stores(buffers["y"], first, value, 0, lanes, lanes)
         return
     with T.If(block < layer.blocks - 1):
         with T.Then():
-            stores(buffers["y"], first, value, lanes, lanes)
+            stores(buffers["y"], first, value, 0, lanes, lanes)
         with T.Else():
-            stores(buffers["y"], first, value, lanes, rest)
+            stores(buffers["y"], first, value, 0, rest, lanes)

@@ -7,11 +7,10 @@ summation shows nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
 from tvm import tirx
 from tvm.ir import Expr
 from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR is written with)
@@ -34,6 +33,8 @@ class Vectors:
     dot: str | None
     dot16: str | None
     multiply_pairs: str | None = None
+    # Two registers of int32 to one of int16, two of those to one of bytes; both saturate.
+    packs: tuple[str, str] = ("", "")
 
     @property
     def unsigned_cells(self) -> bool:
@@ -74,16 +75,29 @@ class Vectors:
         return wrapped(wide(total, self.lanes) + wide(product, self.lanes), self.lanes)
 
 
-AVX512_VNNI = Vectors("avx512vnni", 16, 32, "llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpwssd.512")
-AVX512 = Vectors("avx512", 16, 32, None, None, "llvm.x86.avx512.pmaddw.d.512")
-AVX_VNNI = Vectors("avxvnni", 8, 16, "llvm.x86.avx512.vpdpbusd.256", "llvm.x86.avx512.vpdpwssd.256")
-AVX2 = Vectors("avx2", 8, 16, None, None, "llvm.x86.avx2.pmadd.wd")
-SSE2 = Vectors("sse2", 4, 16, None, None, "llvm.x86.sse2.pmadd.wd")
+_PACK512 = "llvm.x86.avx512.packssdw.512", "llvm.x86.avx512.packsswb.512"
+_PACK256 = "llvm.x86.avx2.packssdw", "llvm.x86.avx2.packsswb"
+_PACK128 = "llvm.x86.sse2.packssdw.128", "llvm.x86.sse2.packsswb.128"
+AVX512_VNNI = Vectors(
+    "avx512vnni", 16, 32, "llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpwssd.512", None, _PACK512
+)
+AVX512 = Vectors("avx512", 16, 32, None, None, "llvm.x86.avx512.pmaddw.d.512", _PACK512)
+AVX_VNNI = Vectors("avxvnni", 8, 16, "llvm.x86.avx512.vpdpbusd.256", "llvm.x86.avx512.vpdpwssd.256", None, _PACK256)
+AVX2 = Vectors("avx2", 8, 16, None, None, "llvm.x86.avx2.pmadd.wd", _PACK256)
+SSE2 = Vectors("sse2", 4, 16, None, None, "llvm.x86.sse2.pmadd.wd", _PACK128)
 
 
 def load(buffer: tirx.Buffer, start: Index, lanes: int) -> Expr:
     """`lanes` elements of a buffer of one axis."""
     return tirx.BufferLoad(buffer, [ramp(start, lanes)])
+
+
+def prefetch(buffer: tirx.Buffer, start: Index) -> None:
+    """Ask for the cache line of one element, for the second cache; only time depends on it, so that the element may lie
+    beyond the buffer.
+    """
+    read, locality, data = (tirx.const(one, "int32") for one in (0, 2, 1))
+    T.evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", tirx.address_of(buffer[start]), read, locality, data))
 
 
 def store(buffer: tirx.Buffer, value: Expr, start: Index, lanes: int) -> None:
@@ -150,21 +164,54 @@ def high_of_double(value: Expr, mantissa: tuple[Expr, Expr], lanes: int) -> Expr
     half, places = splat(1 << 31, lanes // 2, "int64"), splat(32, lanes // 2, "int64")
     low = [(one << places) >> places for one in (doubled, *mantissa)]
     even, odd = low[0] * low[1] + half, (doubled >> places) * low[2] + half
+    return _upper_words(even, odd, lanes)
+
+
+def high_of_sum(value: Expr, mantissa: tuple[Expr, Expr], addend: tuple[Expr, Expr], lanes: int) -> Expr:
+    """(value * mantissa + addend) >> 32 within int64; of factor and addend the even and the odd lanes as int64.
+
+    How the products become one instruction each is told at `high_of_double`.
+    """
+    words, places = tirx.reinterpret(f"int64x{lanes // 2}", value), splat(32, lanes // 2, "int64")
+    even, odd = (
+        one * ((factor << places) >> places) + rest
+        for one, factor, rest in zip(((words << places) >> places, words >> places), mantissa, addend, strict=True)
+    )
+    return _upper_words(even, odd, lanes)
+
+
+def _upper_words(even: Expr, odd: Expr, lanes: int) -> Expr:
     words = [tirx.reinterpret(f"int32x{lanes}", one) for one in (even, odd)]
     pairs = [place for lane in range(1, lanes, 2) for place in (lane, lanes + lane)]
     return tirx.Shuffle(words, [tirx.const(place, "int32") for place in pairs])
+
+
+def shifted(value: Expr, left: int, lanes: int) -> Expr:
+    """value * 2^left; to the right, and rounded down, where `left` is negative."""
+    if not left:
+        return value
+    return value << splat(left, lanes) if left > 0 else value >> splat(-left, lanes)
+
+
+def packed(vectors: Vectors, values: Sequence[Expr], clamp: Pair) -> Expr:
+    """Up to four registers of int32, held within the clamp, as one of int8: one after the other, then anything."""
+    lanes, (to_words, to_bytes) = vectors.lanes, vectors.packs
+    four = [values[number % len(values)] for number in range(4)]
+    halves = [tirx.call_llvm_pure_intrin(f"int16x{2 * lanes}", to_words, *four[at : at + 2]) for at in (0, 2)]
+    bytes_ = tirx.call_llvm_pure_intrin(f"int8x{4 * lanes}", to_bytes, *halves)
+    if lanes > 4:
+        # Within each 128 bits stand four lanes of each register.
+        order = [tirx.const(lane * 4 + number, "int32") for number in range(4) for lane in range(lanes // 4)]
+        bytes_ = tirx.reinterpret(f"int8x{4 * lanes}", tirx.Shuffle([tirx.reinterpret(vectors.ints, bytes_)], order))
+    if clamp[0] > -128:
+        bytes_ = tirx.max(bytes_, splat(clamp[0], 4 * lanes, "int8"))
+    return tirx.min(bytes_, splat(clamp[1], 4 * lanes, "int8")) if clamp[1] < 127 else bytes_
 
 
 def narrowed(value: Expr, clamp: Pair, lanes: int) -> Expr:
     """int32 held within the clamp, as int8."""
     low, top = (splat(limit, lanes) for limit in clamp)
     return tirx.Cast(vector_type("int8", lanes), tirx.min(tirx.max(value, low), top))
-
-
-def even_and_odd(words: np.ndarray) -> np.ndarray:
-    """int32 for `high_of_double`: of each run of lanes as int64 numbers, whose high halves it does not read."""
-    even, odd = words[..., ::2], words[..., 1::2]
-    return np.stack([even, odd], axis=-2).astype(np.int64)
 
 
 def chunks(count: int, width: int, each: Callable[[Index, int], None]) -> None:
@@ -189,15 +236,14 @@ def run_of(buffer: tirx.Buffer, first: Index, lanes: int) -> list[Expr | int]:
     return [*(0 for _ in buffer.shape[1:]), ramp(first, lanes)]
 
 
-def stores(buffer: tirx.Buffer, first: Expr, value: Expr, lanes: int, kept: int) -> None:
-    """The first `kept` lanes of `value` from element `first` on, all axes read as one."""
-    if kept == lanes:
-        T.buffer_store(buffer, value, run_of(buffer, first, lanes))
-        return
-
-    def part(done: Index, width: int) -> None:
-        of_lanes = tirx.Shuffle([value], [tirx.const(done + lane, "int32") for lane in range(width)])
-        T.buffer_store(buffer, of_lanes, run_of(buffer, first + done, width))
-
-    # A width of `lanes` leaves no loop: `done` is a number.
-    chunks(kept, lanes, part)
+def stores(buffer: tirx.Buffer, first: Expr, value: Expr, start: int, count: int, whole: int) -> None:
+    """`count` elements of `value` from `start` on, out of `whole`, to element `first` of the buffer on, whose axes are
+    read as one.
+    """
+    done = 0
+    while done < count:
+        lanes = 1 << ((count - done).bit_length() - 1)
+        taken = [tirx.const(start + done + lane, "int32") for lane in range(lanes)]
+        part = value if lanes == whole else tirx.Shuffle([value], taken)
+        T.buffer_store(buffer, part, run_of(buffer, first + done, lanes))
+        done += lanes

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from tvm import tirx
@@ -19,8 +20,20 @@ from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR i
 from tvm_wvv.kernels.kernel import AS_BY_DEFAULT, Blocking, Kernel, Shape
 from tvm_wvv.kernels.microkernel import microkernels
 from tvm_wvv.kernels.x86_cells import Cells
+from tvm_wvv.kernels.x86_filters import Filters, Form, form_of
 from tvm_wvv.kernels.x86_output import X86Output
-from tvm_wvv.kernels.x86_vectors import Register, Vectors, broadcast_group, load, splat, store, stores, wide, wrapped
+from tvm_wvv.kernels.x86_vectors import (
+    Register,
+    Vectors,
+    broadcast_group,
+    load,
+    shifted,
+    splat,
+    store,
+    stores,
+    wide,
+    wrapped,
+)
 from tvm_wvv.quant.operators import Window
 from tvm_wvv.transforms.bilinear import Algorithm
 from tvm_wvv.transforms.grid import Grid
@@ -42,7 +55,7 @@ class _Layer:
     grid: Grid
     cells: Cells
     output: X86Output
-    outputs: int
+    filters: Filters
     tiles: int
     register_tile: tuple[int, int]
 
@@ -57,9 +70,9 @@ class _Layer:
         return self.grid.x_shape[3]
 
     @property
-    def columns(self) -> int:
-        """Columns of output channels."""
-        return self.outputs // (self.vectors.lanes * self.register_tile[1])
+    def outputs(self) -> int:
+        """Output channels."""
+        return int(self.filters.u.shape[1])
 
     @property
     def width(self) -> int:
@@ -67,9 +80,23 @@ class _Layer:
         return next(lanes for lanes in (2 * self.vectors.lanes, self.vectors.lanes) if self.channels % lanes == 0)
 
     @property
+    def v_step(self) -> int:
+        """Cells from one tap of V to the next. Were it a power of two, all taps would meet in a few sets of a cache."""
+        return _odd_lines(self.tiles * self.channels, 32)
+
+    @property
+    def m_step(self) -> int:
+        """The same of M."""
+        return _odd_lines(self.tiles * self.register_tile[1] * self.vectors.lanes, 16)
+
+    @property
     def all_tiles(self) -> int:
         """Tiles of one image."""
         return self.grid.tiles[0] * self.grid.tiles[1]
+
+
+def _odd_lines(count: int, line: int) -> int:
+    return (-(-count // line) | 1) * line
 
 
 def fits(vectors: Vectors, x_shape: Shape, outputs: int) -> bool:
@@ -85,10 +112,11 @@ def winograd_conv2d(
     x_shape: Shape,
     u: np.ndarray,
     output: X86Output,
+    form: Form | None = None,
     blocking: Blocking = AS_BY_DEFAULT,
 ) -> Kernel:
-    """x int8 NHWC -> int8 NHWC; `u` is U int16 [tap, o, c]. `blocking` may set `tiles`, and `down` and `across` of the
-    register tile.
+    """x int8 NHWC -> int8 NHWC; `u` is U int16 [tap, o, c], which the kernel holds in `form`. `blocking` may set
+    `tiles`, and `down` and `across` of the register tile.
     """
     grid = Grid(algorithm, x_shape, window.padding)
     top, left = window.padding[:2]
@@ -96,17 +124,20 @@ def winograd_conv2d(
     cells = Cells(vectors, x_shape, (top, left, below, beyond), zero_point, centred=True)
     outputs_ = u.shape[1]
     tiles, register_tile = grouping(vectors, grid.tiles[0] * grid.tiles[1], outputs_ // vectors.lanes, blocking)
-    layer = _Layer(vectors, grid, cells, output, outputs_, tiles, register_tile)
-    constants = {"u": _in_order(layer, u), **output.constants}
+    form = form or form_of(algorithm, grid.tiles[0] * grid.tiles[1], x_shape[3], outputs_)
+    filters = Filters(vectors, algorithm, u, register_tile[1], form)
+    layer = _Layer(vectors, grid, cells, output, filters, tiles, register_tile)
+    constants = {"filters": filters.constant, **output.constants}
     parameters = {"x": (x_shape, "int8"), **{name: (one.shape, str(one.dtype)) for name, one in constants.items()}}
-    lanes = layer.register_tile[1] * vectors.lanes
     scratch = {
         "image": ((cells.count,), "int16"),
-        "v": ((algorithm.taps * tiles * x_shape[3],), "int16"),
-        "m": ((algorithm.taps * tiles * lanes,), "int32"),
+        "v": ((algorithm.taps * layer.v_step,), "int16"),
+        "m": ((algorithm.taps * layer.m_step,), "int32"),
+        **({"u": ((filters.scratch,), "int16")} if filters.scratch else {}),
     }
 
     def body(image: tirx.Buffer, v: tirx.Buffer, m: tirx.Buffer, **buffers: tirx.Buffer) -> None:
+        filters.before(buffers)
         with T.serial(x_shape[0]) as number:
             cells.copy(buffers["x"], image, number)
             with T.serial(-(-layer.all_tiles // tiles)) as group:
@@ -114,8 +145,9 @@ def winograd_conv2d(
                 first = tirx.min(group * tiles, layer.all_tiles - tiles)
                 with T.serial(tiles) as tile, T.serial(layer.channels // layer.width) as part:
                     _input(layer, image, v, first + tile, tile, part)
-                with T.serial(layer.columns) as column:
-                    _products(layer, v, buffers["u"], m, column)
+                with T.serial(filters.columns) as column:
+                    for part in filters.ready(buffers, column):
+                        _products(layer, v, buffers.get("u", buffers["filters"]), m, column, part)
                     with T.serial(tiles) as tile, T.serial(layer.register_tile[1]) as block:
                         _output(layer, m, buffers, (number, first + tile, tile), column, block)
 
@@ -156,13 +188,6 @@ def groupings(vectors: Vectors, tiles: int, registers: int) -> list[tuple[int, t
     return sorted(choices, key=lambda choice: (cost(choice), -choice[0]))
 
 
-def _in_order(layer: _Layer, u: np.ndarray) -> np.ndarray:
-    """U flat, from [tap, o, c]: column, tap, pair of channels, register, lane, channel of the pair."""
-    lanes, across = layer.vectors.lanes, layer.register_tile[1]
-    split = u.reshape(len(u), layer.columns, across, lanes, layer.channels // _PAIR, _PAIR)
-    return np.ascontiguousarray(split.transpose(1, 0, 4, 2, 3, 5).astype(np.int16)).reshape(-1)
-
-
 class _Values:
     """Values of a straight-line program, each in a register of its own until nothing needs it."""
 
@@ -188,28 +213,29 @@ def _input(layer: _Layer, image: tirx.Buffer, v: tirx.Buffer, tile: Expr, place:
         return values.keep(load(image, corner + (down * layer.cells.line + along * channels) + part * width, width))
 
     for tap, value in enumerate(outputs(algorithm.input_program, cell, values.keep)):
-        store(v, value, (tap * layer.tiles + place) * channels + part * width, width)
+        store(v, value, tap * layer.v_step + place * channels + part * width, width)
 
 
-def _products(layer: _Layer, v: tirx.Buffer, u: tirx.Buffer, m: tirx.Buffer, column: Expr) -> None:
-    """M as [tap, tile, register, lane] of one column of output channels."""
-    (down, across), lanes, taps = layer.register_tile, layer.vectors.lanes, layer.algorithm.taps
+def _products(layer: _Layer, v: tirx.Buffer, u: tirx.Buffer, m: tirx.Buffer, column: Expr, part: range) -> None:
+    """M as [tap, tile, register, lane] of one column of output channels and some taps."""
+    (down, across), lanes = layer.register_tile, layer.vectors.lanes
     pairs = layer.channels // _PAIR
     sums = [[Register(lanes) for _ in range(across)] for _ in range(down)]
-    with T.serial(taps) as tap, T.serial(layer.tiles // down) as group:
+    with T.serial(len(part)) as number, T.serial(layer.tiles // down) as group:
+        tap = number + part.start
         for one in (register for row in sums for register in row):
             one.set(splat(0, lanes))
-        row_of = tap * layer.tiles + group * down
+        first = group * down
         with T.serial(pairs) as pair:
-            step = ((column * taps + tap) * pairs + pair) * (across * lanes * _PAIR)
+            step = layer.filters.start(column, tap, part) + pair * (across * lanes * _PAIR)
             weights = [load(u, step + block * lanes * _PAIR, lanes * _PAIR) for block in range(across)]
             for tile, row in enumerate(sums):
-                cells = broadcast_group(v, (row_of + tile) * layer.channels + pair * _PAIR, lanes)
+                cells = broadcast_group(v, tap * layer.v_step + (first + tile) * layer.channels + pair * _PAIR, lanes)
                 for total, weight in zip(row, weights, strict=True):
                     total.set(layer.vectors.dot_product16(total.value, cells, weight))
         for tile, row in enumerate(sums):
             for block, total in enumerate(row):
-                store(m, total.value, ((row_of + tile) * across + block) * lanes, lanes)
+                store(m, total.value, tap * layer.m_step + ((first + tile) * across + block) * lanes, lanes)
 
 
 def _output(
@@ -230,16 +256,32 @@ def _output(
         return wide(values.keep(wrapped(value, lanes)), lanes)
 
     def entry(tap: int) -> Expr:
-        return keep(wide(load(m, ((tap * layer.tiles + place) * across + block) * lanes, lanes), lanes))
+        return keep(wide(load(m, tap * layer.m_step + (place * across + block) * lanes, lanes), lanes))
 
     register, row, left = column * across + block, tile // columns * m_h, tile % columns * m_w
-    for k, value in enumerate(outputs(algorithm.output_program, entry, keep)):
-        h, w = row + k // m_w, left + k % m_w
-        total = _divided(value, algorithm.scale, lanes) + layer.output.start(buffers, register)
-        bytes_ = layer.output.value(buffers, register, total)
-        with _where(_inside(h, w, k, algorithm, layer.grid.output)):
-            pixel = (number * height + h) * width + w
-            stores(buffers["y"], pixel * layer.outputs + register * lanes, bytes_, lanes, lanes)
+    results = (
+        layer.output.value(buffers, register, _sum(layer, buffers, register, value))
+        for value in outputs(algorithm.output_program, entry, keep)
+    )
+    for begin in range(0, m_h * m_w, 4):
+        some = [values.keep(one) for one in islice(results, 4)]
+        held = Register(4 * lanes, "int8")
+        held.set(layer.output.bytes(some))
+        for k in range(begin, begin + len(some)):
+            h, w = row + k // m_w, left + k % m_w
+            with _where(_inside(h, w, k, algorithm, layer.grid.output)):
+                first = ((number * height + h) * width + w) * layer.outputs + register * lanes
+                stores(buffers["y"], first, held.value, (k - begin) * lanes, lanes, 4 * lanes)
+
+
+def _sum(layer: _Layer, buffers: dict[str, tirx.Buffer], register: Expr, value: Expr) -> Expr:
+    """What the output stage takes, of `scale` times a sum modulo 2^32."""
+    lanes, output, division = layer.vectors.lanes, layer.output, quotient(layer.algorithm.scale)
+    # As a signed number: products of 33 and 32 bits fit.
+    inverse = division.inverse - (division.inverse >> 31 << 32)
+    whole = value if inverse == 1 else wide(wrapped(value, lanes), lanes) * splat(inverse, lanes, "int64")
+    total = shifted(wrapped(whole, lanes), output.raised - division.shift, lanes)
+    return total + shifted(output.start(buffers, register), output.raised, lanes)
 
 
 def _inside(h: Expr, w: Expr, k: int, algorithm: Algorithm, size: tuple[int, int]) -> list[Expr]:
@@ -260,12 +302,3 @@ def _where(checks: Sequence[Expr]) -> Iterator[None]:
         return
     with T.If(tirx.all(*checks)), T.Then():
         yield
-
-
-def _divided(value: Expr, scale: int, lanes: int) -> Expr:
-    """value / scale of a multiple known modulo 2^32, signed."""
-    division = quotient(scale)
-    # As a signed number: products of 33 and 32 bits fit.
-    inverse = division.inverse - (division.inverse >> 31 << 32)
-    whole = value if inverse == 1 else wide(wrapped(value, lanes), lanes) * splat(inverse, lanes, "int64")
-    return wrapped(whole, lanes) >> splat(division.shift, lanes)

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 from tvm_wvv.kernels import x86_winograd
+from tvm_wvv.kernels.x86_filters import form_of
 from tvm_wvv.kernels.x86_vectors import AVX2, AVX512, AVX512_VNNI, AVX_VNNI, SSE2, Vectors
 from tvm_wvv.passes.conv_site import ConvSite
 from tvm_wvv.transforms.bilinear import Algorithm
@@ -19,7 +20,9 @@ from tvm_wvv.transforms.catalog import F2
 
 # A simple instruction on a register; those of one output's requantization; one register of direct sums to its bytes,
 # which mostly hides behind the next products.
-_STEP, _FINISH, _DIRECT_FINISH = 0.33, 18, 3.4
+_STEP, _FINISH, _DIRECT_FINISH = 0.33, 11, 3.0
+# One register of one tap of U, made of weights; 2.2 by itself, and it drives other things out of the second cache.
+_TRANSFORM = 4.0
 # Bytes of weights in a cycle out of memory, and what stays in the second cache.
 _BYTES, _SECOND_CACHE = 6.5, 1 << 19
 
@@ -50,7 +53,14 @@ class X86Estimate:
         into = _groups(channels, 2 * lanes) * (algorithm.input_program.values + 2 * taps)
         back = site.outputs // lanes * (algorithm.output_program.values + taps + _FINISH * math.prod(algorithm.m))
         compute = tiles * (self.dot * dots + _STEP * (into + back))
-        return site.x_shape[0] * (compute + _cold(2 * taps * channels * site.outputs))
+        return site.x_shape[0] * (compute + self._filters(site, algorithm, tiles))
+
+    def _filters(self, site: ConvSite, algorithm: Algorithm, tiles: int) -> float:
+        """Cycles until U is there: read, or made of weights."""
+        taps, size = algorithm.taps, site.x_shape[3] * site.outputs
+        if form_of(algorithm, tiles, site.x_shape[3], site.outputs) == "constant":
+            return _cold(2 * taps * size)
+        return size / (2 * self.vectors.lanes) * _TRANSFORM * taps + _cold(site.weights.size)
 
 
 ESTIMATES = {

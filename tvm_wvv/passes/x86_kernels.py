@@ -19,6 +19,7 @@ from tvm_wvv.quant import operators as ops
 from tvm_wvv.quant.operators import Window
 from tvm_wvv.quant.parameters import conv_multipliers
 from tvm_wvv.transforms.catalog import read_variant
+from tvm_wvv.transforms.modular import quotient
 
 
 def x86_kernel(
@@ -64,7 +65,9 @@ def _winograd(
     window = Window(padding=first.padding)
     op = ops.Conv2d(last.input, last.output, last.weight_scales, window, last.clamp)
     bound = exact_output_stage(op, algorithm, u, bias).bound
-    output = x86_output(vectors, bias, bound, op.output.zero_point, conv_multipliers(op), op.clamp)
+    raised = quotient(algorithm.scale).shift
+    output = x86_output(vectors, bias, bound, op.output.zero_point, conv_multipliers(op), op.clamp, raised)
     if output is None or not x86_winograd.fits(vectors, x_shape, u.shape[1]):
         return None
-    return x86_winograd.winograd_conv2d(vectors, algorithm, window, first.zero_point, x_shape, u, output, blocking)
+    zero_point = first.zero_point
+    return x86_winograd.winograd_conv2d(vectors, algorithm, window, zero_point, x_shape, u, output, blocking=blocking)

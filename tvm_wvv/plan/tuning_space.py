@@ -107,9 +107,12 @@ def _on_x86(call: ir.Call, algorithm: Algorithm | None, vectors: Vectors) -> Ite
     weights, out = integer_ops.shape_of(call.args[1]), integer_ops.shape_of(call)
     if algorithm is None:
         yield Decision()
-        # A dense layer is a row of pixels.
-        width = out[0] if len(weights) == 2 else out[2]
-        for pixels, across in x86_conv.register_tiles(vectors, width, -(-weights[0] // vectors.lanes))[:_MOST]:
+        width, taps, stride = out[0], 1, 1  # a dense layer is a row of pixels
+        if len(weights) == 4:
+            width, stride = out[2], site_of(call).op.window.strides[1]
+            taps = x86_conv.shared_taps(vectors, weights[3], weights[2])
+        blocks = -(-weights[0] // vectors.lanes)
+        for pixels, across in x86_conv.register_tiles(vectors, width, blocks, taps, stride)[:_MOST]:
             yield _cut(DIRECT, pixels=pixels, across=across)
         return
     site, name = site_of(call), str(Variant(algorithm, "exact"))

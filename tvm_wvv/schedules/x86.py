@@ -27,6 +27,10 @@ GENERATIONS: tuple[tuple[Vectors, tuple[str, ...]], ...] = (
     (SSE2, ()),
 )
 
+# TVM tells LLVM that pointers under two names never alias. Of kernels in one function, one of which reads what another
+# wrote, that is wrong: LLVM then moves loads before stores. TVM has no attribute against inlining, so it is made dear.
+_NO_INLINING = "-inline-instr-cost:int=100000"
+
 
 def schedule(func: tirx.PrimFunc, _blocking: Blocking = AS_BY_DEFAULT) -> tirx.PrimFunc:
     """A kernel that has no vectors of its own: unchanged."""
@@ -59,7 +63,7 @@ def vectors_of(mcpu: str) -> Vectors | None:
 
 def llvm_target(mcpu: str) -> Target:
     """For a resolved name."""
-    return Target({"kind": "llvm", "mcpu": mcpu} if mcpu else {"kind": "llvm"})
+    return Target({"kind": "llvm", "cl-opt": [_NO_INLINING], **({"mcpu": mcpu} if mcpu else {})})
 
 
 def _suggestion(wrong: str) -> str:
