@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tvm_wvv.cli.options import (
+    Batch,
     Baud,
     BoardOrHost,
     CmsisNnFolder,
@@ -21,6 +22,7 @@ from tvm_wvv.cli.options import (
     ModelOrArchive,
     PortName,
     Recipe,
+    Threads,
     Transport,
     Winograd,
     compile_options,
@@ -67,6 +69,8 @@ def command(
     direct: Direct = "own",
     cmsis_nn: CmsisNnFolder = None,
     mcpu: Mcpu = "",
+    threads: Threads = 1,
+    batch: Batch = 1,
 ) -> None:
     """Run MODEL on inputs from a file and print a digest of each output, with the instructions of one inference.
 
@@ -88,7 +92,7 @@ def command(
     from tvm_wvv.micro.samples import check_output, read_inputs, stacked, unstacked
     from tvm_wvv.micro.session import open_session
 
-    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn), board, mcpu)
+    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn), board, mcpu, threads, batch)
     link = link_options(transport, port, baud)
     if output is not None:
         check_writable(output)

@@ -49,25 +49,31 @@ _MICROKERNELS = {"cortex_m_dsp": (dsp_kernel,), "cortex_m_mve": (mve_kernel, dsp
 class LowerIntegerOps:
     """For one target. `offloaded` holds, by layer name, kernels that replace our own, or reasons why none does.
 
-    `mcpu` names an x86 CPU; `main` gets it as its attribute.
+    `mcpu` names an x86 CPU, on which `threads` share the work; `main` gets both as its attributes.
     """
 
-    def __init__(self, target: Target, offloaded: Mapping[str, Kernel | str] = _NONE, mcpu: str = "") -> None:
+    def __init__(
+        self, target: Target, offloaded: Mapping[str, Kernel | str] = _NONE, mcpu: str = "", threads: int = 1
+    ) -> None:
+        self.threads = threads if target == "x86" else 1
         self.target, self.mcpu = target, x86.resolve(mcpu) if target == "x86" else ""
         self.offloaded = {name: one for name, one in offloaded.items() if isinstance(one, Kernel)}
 
     def transform_module(self, mod: IRModule, _ctx: tvm.transform.PassContext) -> IRModule:
         """The module of kernel calls."""
-        return _Lowering(self.target, mod["main"], self.offloaded, self.mcpu).module()
+        return _Lowering(self.target, mod["main"], self.offloaded, self.mcpu, self.threads).module()
 
 
 class _Lowering:
     """One walk over `main`, from variables of the integer graph to variables of kernel calls."""
 
-    def __init__(self, target: Target, main: relax.Function, offloaded: Mapping[str, Kernel], mcpu: str) -> None:
-        self.main, self.target, self.offloaded, self.mcpu = main, target, offloaded, mcpu
+    def __init__(
+        self, target: Target, main: relax.Function, offloaded: Mapping[str, Kernel], mcpu: str, threads: int
+    ) -> None:
+        self.main, self.target, self.offloaded, self.mcpu, self.threads = main, target, offloaded, mcpu, threads
         vectors = x86.vectors_of(mcpu)
-        self.makers = _MICROKERNELS.get(target, ()) if vectors is None else (partial(x86_kernel, vectors),)
+        shared = () if vectors is None else (partial(x86_kernel, replace(vectors, threads=threads)),)
+        self.makers = shared or _MICROKERNELS.get(target, ())
         self.builder = relax.BlockBuilder()
         self.new: dict[relax.Expr, relax.Expr] = {param: param for param in main.params}
         self.layers: dict[str, str] = {}
@@ -82,7 +88,8 @@ class _Lowering:
                 result = self.builder.emit_output(self._mapped(self.main.body.body))
             self.builder.emit_func_output(result)
         module = self.builder.get()
-        module["main"] = module["main"].with_attr("layers", self.layers).with_attr("mcpu", self.mcpu)
+        attributes = {"layers": self.layers, "mcpu": self.mcpu, "threads": self.threads}
+        module["main"] = module["main"].with_attrs(attributes)
         return module
 
     def _parts(self, group: Sequence[relax.Binding]) -> Iterable[Sequence[relax.Binding]]:

@@ -51,7 +51,7 @@ def _lowered(
     exposed = [ExposeLayers(options.alone)] if options.every_layer else []
     staged = _run([*exposed, RewriteWinograd(decisions)], integer)
     offloaded = {} if library is None else offload(staged, library)
-    module = _run([LowerIntegerOps(target, offloaded, options.mcpu)], staged)
+    module = _run([LowerIntegerOps(target, offloaded, options.mcpu, options.threads)], staged)
     backends = {} if library is None else {name: (library.name, one) for name, one in offloaded.items()}
     reports = report_layers(integer, decisions, constant_bytes(module), backends)
     outputs = _layer_outputs(integer) if options.every_layer else model.outputs

@@ -62,8 +62,13 @@ def vectors_of(mcpu: str) -> Vectors | None:
 
 
 def llvm_target(mcpu: str) -> Target:
-    """For a resolved name."""
-    return Target({"kind": "llvm", "mcpu": mcpu} if mcpu else {"kind": "llvm"})
+    """For a resolved name.
+
+    TVM tells LLVM that buffers of different names never overlap, by types of its own. Those that share bytes of a
+    workspace at different times do, and LLVM would move a read of one in front of a write of the other.
+    """
+    attributes: dict[str, object] = {"kind": "llvm", "cl-opt": ["-enable-tbaa:bool=false"]}
+    return Target(attributes | ({"mcpu": mcpu} if mcpu else {}))
 
 
 def _host_flags() -> set[str] | None:
