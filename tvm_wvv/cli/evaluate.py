@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tvm_wvv.cli.options import (
+    Batch,
     Baud,
     CmsisNnFolder,
     Codegen,
@@ -19,6 +20,7 @@ from tvm_wvv.cli.options import (
     ModelOrArchive,
     PortName,
     Recipe,
+    Threads,
     Transport,
     TunedBy,
     Winograd,
@@ -77,6 +79,8 @@ def command(
     cmsis_nn: CmsisNnFolder = None,
     mcpu: Mcpu = "",
     tuned: TunedBy = None,
+    threads: Threads = 1,
+    batch: Batch = 1,
 ) -> None:
     """Measure the accuracy of MODEL on labelled images, and compare every output with TFLite's reference kernels.
 
@@ -98,7 +102,8 @@ def command(
     from tvm_wvv.micro.session import open_session
     from tvm_wvv.report.output import print_json
 
-    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, tuned=tuned), board, mcpu)
+    asked = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, tuned=tuned)
+    options = for_cpu(asked, board, mcpu, threads, batch)
     link = link_options(transport, port, baud)
     with progress_bars() as progress:
         result = evaluate(open_session(model, options, progress), board, data, limit, progress, link, resume)

@@ -93,6 +93,14 @@ Mcpu = Annotated[
         show_default=False,
     ),
 ]
+Threads = Annotated[
+    int,
+    typer.Option(metavar="N", min=1, max=256, help="With --board x86: cores that share the work of one inference."),
+]
+Batch = Annotated[
+    int,
+    typer.Option(metavar="N", min=1, max=4096, help="With --board x86: images that go through the network together."),
+]
 FlashLimit = Annotated[
     str | None,
     typer.Option(
@@ -191,13 +199,16 @@ def link_options(transport: str | None, port: str | None, baud: int | None) -> L
     return Link("serial" if transport == "serial" or port is not None else "semihosting", port, baud)
 
 
-def for_cpu(options: Options, board: str, mcpu: str) -> Options:
-    """The options with a CPU that the user named; refuses one for boards that have theirs."""
+def for_cpu(options: Options, board: str, mcpu: str, threads: int = 1, batch: int = 1) -> Options:
+    """The options with a CPU that the user named, and how to use it; refuses them for boards that have theirs."""
     from tvm_wvv.micro.board import X86
 
     if mcpu and board != X86:
         raise WvvError(f"--mcpu {mcpu}: goes with --board {X86}; {board} has its own CPU")
-    return replace(options, mcpu=mcpu)
+    for name, count in (("threads", threads), ("batch", batch)):
+        if count > 1 and board != X86:
+            raise WvvError(f"--{name} {count}: goes with --board {X86}; {board} has one core and takes one image")
+    return replace(options, mcpu=mcpu, threads=threads, batch=batch)
 
 
 def _recipe_file(name: str) -> RecipeFile:

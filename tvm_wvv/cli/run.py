@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tvm_wvv.cli.options import (
+    Batch,
     Baud,
     BoardOrHost,
     CmsisNnFolder,
@@ -21,6 +22,7 @@ from tvm_wvv.cli.options import (
     ModelOrArchive,
     PortName,
     Recipe,
+    Threads,
     Transport,
     TunedBy,
     Winograd,
@@ -69,6 +71,8 @@ def command(
     cmsis_nn: CmsisNnFolder = None,
     mcpu: Mcpu = "",
     tuned: TunedBy = None,
+    threads: Threads = 1,
+    batch: Batch = 1,
 ) -> None:
     """Run MODEL on inputs from a file and print a digest of each output, with the instructions of one inference.
 
@@ -90,7 +94,8 @@ def command(
     from tvm_wvv.micro.samples import check_output, read_inputs, stacked, unstacked
     from tvm_wvv.micro.session import open_session
 
-    options = for_cpu(compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, tuned=tuned), board, mcpu)
+    asked = compile_options(winograd, layer, recipe, codegen, direct, cmsis_nn, tuned=tuned)
+    options = for_cpu(asked, board, mcpu, threads, batch)
     link = link_options(transport, port, baud)
     if output is not None:
         check_writable(output)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import tvm
 
 from tvm_wvv.errors import WvvError
 from tvm_wvv.frontends.model import QuantModel, TensorInfo
+from tvm_wvv.frontends.tflite_batch import with_batch
 from tvm_wvv.frontends.tflite_checks import check
 from tvm_wvv.frontends.tflite_convert import to_relax
 from tvm_wvv.frontends.tflite_file import DAMAGE, TfliteFile, read
@@ -49,6 +51,14 @@ def from_bytes(data: bytes, name: str, where: str) -> QuantModel:
         outputs=_infos(file, file.outputs),
         sha256=hashlib.sha256(data).hexdigest(),
     )
+
+
+def batched(data: bytes, images: int, name: str, where: str) -> QuantModel:
+    """The same for `images` images at a time; it keeps the digest of the file, for which recipes are made."""
+    if images == 1:
+        return from_bytes(data, name, where)
+    model = from_bytes(with_batch(data, images, where), name, where)
+    return replace(model, sha256=hashlib.sha256(data).hexdigest())
 
 
 def identifier(text: str) -> str:

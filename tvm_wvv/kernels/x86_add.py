@@ -18,6 +18,7 @@ from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR i
 
 from tvm_wvv.kernels.kernel import Kernel, Shape
 from tvm_wvv.kernels.microkernel import microkernels
+from tvm_wvv.kernels.x86_threads import WORTH_SHARING, share, shared_out
 from tvm_wvv.kernels.x86_vectors import Index, Vectors, chunks, high_of_double, narrowed, run_of, splat, vector_type
 from tvm_wvv.quant.fixed_point import Multiplier
 from tvm_wvv.quant.operators import Add, Pair
@@ -27,6 +28,8 @@ from tvm_wvv.quant.requantize import requantize_by
 _HALF = Multiplier(1 << 30, 0)
 # Of the search for factors, in units of their last place.
 _FIRST_STEP = 64
+# Elements, of a core with AVX-512.
+_IN_A_CYCLE = 6
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ def add(vectors: Vectors, op: Add, lhs_shape: Shape, rhs_shape: Shape) -> Kernel
     if lhs_shape != rhs_shape or (short is None and not fits):
         return None
 
+    count = math.prod(lhs_shape)
+    # What is left over by whole registers every thread would write.
+    worth = count // _IN_A_CYCLE >= WORTH_SHARING and count % vectors.lanes == 0
+    threads = vectors.threads if worth else 1
+
     def value(left: Expr, right: Expr, lanes: int) -> Expr:
         total = _exactly(op, left, right, lanes) if short is None else _linearly(short, left, right, lanes)
         return narrowed(total, op.clamp, lanes)
@@ -58,7 +66,8 @@ def add(vectors: Vectors, op: Add, lhs_shape: Shape, rhs_shape: Shape) -> Kernel
             left, right = (tirx.Cast(vector_type("int32", lanes), tirx.BufferLoad(one, place)) for one in (lhs, rhs))
             T.buffer_store(y, value(left, right, lanes), place)
 
-        chunks(math.prod(lhs_shape), vectors.lanes, store)
+        with shared_out(threads) as chunk:
+            chunks(count, vectors.lanes, store, share(count // vectors.lanes, chunk, threads))
 
     parameters = dict.fromkeys(("lhs", "rhs", "y"), (lhs_shape, "int8"))
     func = microkernels("add", "", parameters, body).with_attr("wvv.in_place", [0, 1])

@@ -61,6 +61,20 @@ class Cells:
             self._fill(cells, start + (left + width) * channels, right * channels)
         self._fill(cells, (top + height) * self.line, bottom * self.line + self.vectors.group)
 
+    def copy_lines(self, x: tirx.Buffer, cells: tirx.Buffer, lines: tuple[Index, Index]) -> None:
+        """Fill some lines of the only image, from one to another, each where `copy` would."""
+        (_, height, width, channels), (top, left, _, right) = self.x_shape, self.padding
+        with T.serial(*lines) as line:
+            start = line * self.line
+            with T.If(tirx.all(line >= top, line < top + height)):
+                with T.Then():
+                    self._fill(cells, start, left * channels)
+                    self._copy_row(x, cells, (line - top) * width * channels, start + left * channels)
+                    self._fill(cells, start + (left + width) * channels, right * channels)
+                with T.Else():
+                    self._fill(cells, start, self.line)
+        self._fill(cells, lines[1] * self.line, self.vectors.group)
+
     def _copy_row(self, x: tirx.Buffer, cells: tirx.Buffer, source: Expr, target: Expr) -> None:
         def move(first: Index, lanes: int) -> None:
             value = tirx.BufferLoad(x, run_of(x, source + first, lanes))

@@ -21,16 +21,20 @@ from tvm_wvv.kernels.microkernel import microkernels
 from tvm_wvv.kernels.windows import output_size
 from tvm_wvv.kernels.x86_cells import Cells
 from tvm_wvv.kernels.x86_output import X86Output, direct_output
-from tvm_wvv.kernels.x86_vectors import Register, Vectors, broadcast_group, load, prefetch, shifted, stores
+from tvm_wvv.kernels.x86_threads import WORTH_SHARING, of_pair, share, shared_out
+from tvm_wvv.kernels.x86_vectors import Index, Register, Vectors, broadcast_group, load, prefetch, shifted, stores
 from tvm_wvv.quant.operators import Conv2d, FullyConnected, Pair, Window
 from tvm_wvv.quant.parameters import conv_multipliers, dense_multipliers
 
 Buffers = dict[str, tirx.Buffer]
 Tile = tuple[int, int]
+Some = tuple[Index, Index]
 # The most accumulators of a register tile.
 _SUMS = 16
 # Weights, from which on they are asked for before they are needed.
 _AHEAD = 1 << 18
+# The most that a thread may compute beyond its share of rows, and how many times the image weights are many.
+_UNEVEN, _MANY_TIMES = 1.15, 2
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,30 @@ class _Layer:
     def blocks(self) -> int:
         """Registers of output channels."""
         return -(-self.outputs // self.vectors.lanes)
+
+    @property
+    def columns(self) -> int:
+        """Columns of output channels."""
+        return self.blocks // self.tile[1]
+
+    @property
+    def threads(self) -> int:
+        """How many share the work: all or one."""
+        products = self.cells.x_shape[0] * self.size[0] * self.size[1] * self.kernel[0] * self.taps * self.groups
+        return self.vectors.threads if products * self.blocks // 2 >= WORTH_SHARING else 1
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether a thread computes rows, rather than columns.
+
+        Rows read what the same core wrote in the layer before, which is much nearer than what another core did;
+        columns read weights once that are many times the image. Neither may leave a thread idle for long.
+        """
+        height = self.size[0]
+        most = -(-height // self.vectors.threads) * self.vectors.threads
+        weights = self.kernel[0] * self.kernel[1] * self.cells.channels * self.outputs
+        even = self.vectors.threads <= height and most <= _UNEVEN * height
+        return even and weights < _MANY_TIMES * self.cells.count
 
 
 def conv2d(
@@ -139,9 +167,20 @@ def _kernel(name: str, layer: _Layer, x_shape: Shape, weights: np.ndarray, y_sha
     parameters = {"x": (x_shape, "int8"), **{key: (one.shape, str(one.dtype)) for key, one in constants.items()}}
 
     def body(scratch: tirx.Buffer, **buffers: tirx.Buffer) -> None:
-        with T.serial(cells.x_shape[0]) as image:
-            cells.copy(buffers["x"], scratch, image)
-            _rows(layer, image, scratch, buffers)
+        images, threads = cells.x_shape[0], layer.threads
+        with shared_out(threads) as chunk:
+            if threads == 1 or images > 1:
+                with T.serial(*share(images, chunk, threads)) as image:
+                    cells.copy(buffers["x"], scratch, image)
+                    _rows(layer, image, scratch, buffers, (0, layer.size[0]))
+            elif layer.by_rows:
+                first, last = share(layer.size[0], chunk, threads)
+                beyond = (last - 1) * layer.strides[0] + layer.kernel[0]
+                cells.copy_lines(buffers["x"], scratch, (first * layer.strides[0], beyond))
+                _rows(layer, 0, scratch, buffers, (first, last))
+            else:
+                cells.copy(buffers["x"], scratch, 0)
+                _units(layer, scratch, buffers, share(layer.columns * layer.size[0], chunk, threads))
 
     parameters["y"] = (y_shape, "int8")
     func = microkernels(name, "", parameters, body, {"scratch": ((cells.count,), dtype)})
@@ -196,12 +235,23 @@ def _in_order(layer: _Layer, weights: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(ordered.astype(vectors.weight)).reshape(-1)
 
 
-def _rows(layer: _Layer, image: Expr, scratch: tirx.Buffer, buffers: Buffers) -> None:
-    """All outputs of one image; one column of weights stays in the nearest cache over all its rows."""
+def _rows(layer: _Layer, image: Index, scratch: tirx.Buffer, buffers: Buffers, rows: Some) -> None:
+    """Some rows of outputs of one image; one column of weights stays in the nearest cache over all its rows."""
+    with T.serial(layer.columns) as column, T.serial(*rows) as row:
+        _row(layer, scratch, buffers, (image, column, row))
+
+
+def _units(layer: _Layer, scratch: tirx.Buffer, buffers: Buffers, units: Some) -> None:
+    """Some of all rows of all columns of the only image, column by column: few weights are read by two threads."""
+    with T.serial(*units) as unit:
+        _row(layer, scratch, buffers, (0, *of_pair(unit, layer.size[0])))
+
+
+def _row(layer: _Layer, scratch: tirx.Buffer, buffers: Buffers, at: tuple[Index, Expr, Expr]) -> None:
     pixels, across = layer.tile
     sums = [[Register(layer.vectors.lanes) for _ in range(across)] for _ in range(pixels)]
-    (height, width), columns = layer.size, layer.blocks // across
-    with T.serial(columns) as column, T.serial(height) as row, T.serial(-(-width // pixels)) as number:
+    (height, width), (image, column, row) = layer.size, at
+    with T.serial(-(-width // pixels)) as number:
         # The last tile of a row may lie partly over the one before it and write the same bytes again.
         first = number * pixels if width % pixels == 0 else tirx.min(number * pixels, width - pixels)
         for block in range(across):

@@ -171,9 +171,7 @@ def _word(cells: Expr, dtype: str, lanes: int) -> Expr:
     return tirx.Cast(vector_type("uint32", lanes), unsigned)
 
 
-def _register(
-    layer: _Layer, woven: tirx.Buffer, buffers: Buffers, at: tuple[Expr, Expr, Expr], block: Expr
-) -> None:
+def _register(layer: _Layer, woven: tirx.Buffer, buffers: Buffers, at: tuple[Expr, Expr, Expr], block: Expr) -> None:
     """One register of outputs."""
     (number, row, unit), vectors = at, layer.vectors
     (height, width), lanes, whole = layer.size, vectors.lanes, vectors.lanes * vectors.group

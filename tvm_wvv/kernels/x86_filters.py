@@ -17,7 +17,7 @@ from tvm import tirx
 from tvm.ir import Expr
 from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR is written with)
 
-from tvm_wvv.kernels.x86_vectors import Register, Vectors, load, store, vector_type
+from tvm_wvv.kernels.x86_vectors import Index, Register, Vectors, load, store, vector_type
 from tvm_wvv.transforms.bilinear import Algorithm
 from tvm_wvv.transforms.straight_line import outputs, straight_line
 
@@ -123,11 +123,10 @@ class Filters:
             for tap, value in enumerate(outputs(program, weight, keep)):
                 store(u, value, place + tap * self.stride, width)
 
-    def before(self, buffers: dict[str, tirx.Buffer]) -> None:
-        """What the kernel begins with."""
-        if self.form == "whole":
-            with T.serial(self.columns) as column:
-                self.transform(buffers["filters"], buffers["u"], column, self.parts[0])
+    def before(self, buffers: dict[str, tirx.Buffer], some: tuple[Index, Index]) -> None:
+        """What a kernel that holds U as a whole begins with, for some columns."""
+        with T.serial(*some) as column:
+            self.transform(buffers["filters"], buffers["u"], column, self.parts[0])
 
     def ready(self, buffers: dict[str, tirx.Buffer], column: Expr) -> Iterator[range]:
         """Taps whose U is there, part by part."""

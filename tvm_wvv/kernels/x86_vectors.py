@@ -25,6 +25,7 @@ class Vectors:
     """One generation of vector units. `registers` are what a kernel may fill; `dot` and `dot16` name LLVM intrinsics.
 
     `dot` multiplies groups and adds them to an accumulator; without it, `multiply_pairs` only multiplies int16 pairs.
+    `threads` is how many cores share the work of a kernel that is worth it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Vectors:
     multiply_pairs: str | None = None
     # Two registers of int32 to one of int16, two of those to one of bytes; both saturate.
     packs: tuple[str, str] = ("", "")
+    threads: int = 1
 
     @property
     def unsigned_cells(self) -> bool:
@@ -214,10 +216,13 @@ def narrowed(value: Expr, clamp: Pair, lanes: int) -> Expr:
     return tirx.Cast(vector_type("int8", lanes), tirx.min(tirx.max(value, low), top))
 
 
-def chunks(count: int, width: int, each: Callable[[Index, int], None]) -> None:
-    """Cover `count` elements by `each(first, lanes)` of `width` lanes, then of ever smaller powers of two."""
+def chunks(count: int, width: int, each: Callable[[Index, int], None], some: tuple[Index, Index] | None = None) -> None:
+    """Cover `count` elements by `each(first, lanes)` of `width` lanes, then of ever smaller powers of two.
+
+    With `some`, only these of the former, from one to another.
+    """
     if count >= width:
-        with T.serial(count // width) as piece:
+        with T.serial(*(some or (0, count // width))) as piece:
             each(piece * width, width)
     done, rest = count // width * width, count % width
     while rest:

@@ -22,7 +22,9 @@ from tvm_wvv.kernels.microkernel import microkernels
 from tvm_wvv.kernels.x86_cells import Cells
 from tvm_wvv.kernels.x86_filters import Filters, Form, form_of
 from tvm_wvv.kernels.x86_output import X86Output
+from tvm_wvv.kernels.x86_threads import WORTH_SHARING, share, shared_out
 from tvm_wvv.kernels.x86_vectors import (
+    Index,
     Register,
     Vectors,
     broadcast_group,
@@ -45,6 +47,8 @@ _TILES = 49
 # Loads, in products: of weights, which come from afar, and of what is broadcast.
 _WEIGHTS, _LOAD = 0.9, 0.3
 _PAIR = 2
+# U is many times V.
+_MANY_TIMES = 8
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,11 @@ class _Layer:
         """Tiles of one image."""
         return self.grid.tiles[0] * self.grid.tiles[1]
 
+    @property
+    def groups(self) -> int:
+        """Groups of tiles in one image."""
+        return -(-self.all_tiles // self.tiles)
+
 
 def _odd_lines(count: int, line: int) -> int:
     return (-(-count // line) | 1) * line
@@ -123,8 +132,14 @@ def winograd_conv2d(
     below, beyond = grid.padded[0] - top - x_shape[1], grid.padded[1] - left - x_shape[2]
     cells = Cells(vectors, x_shape, (top, left, below, beyond), zero_point, centred=True)
     outputs_ = u.shape[1]
-    tiles, register_tile = grouping(vectors, grid.tiles[0] * grid.tiles[1], outputs_ // vectors.lanes, blocking)
-    form = form or form_of(algorithm, grid.tiles[0] * grid.tiles[1], x_shape[3], outputs_)
+    all_tiles, registers = grid.tiles[0] * grid.tiles[1], outputs_ // vectors.lanes
+    dots = x_shape[0] * all_tiles * algorithm.taps * registers * x_shape[3] // _PAIR
+    threads = vectors.threads if dots // 2 >= WORTH_SHARING else 1
+    threads_of_image = threads if x_shape[0] == 1 else 1
+    # Few tiles, so that U is most of what is read: each thread reads its own columns of it.
+    by_columns = threads_of_image > 1 and all_tiles <= _TILES and outputs_ > _MANY_TIMES * all_tiles
+    tiles, register_tile = grouping(vectors, all_tiles, registers, blocking, threads_of_image, by_columns)
+    form = form or form_of(algorithm, all_tiles, x_shape[3], outputs_)
     filters = Filters(vectors, algorithm, u, register_tile[1], form)
     layer = _Layer(vectors, grid, cells, output, filters, tiles, register_tile)
     constants = {"filters": filters.constant, **output.constants}
@@ -137,43 +152,79 @@ def winograd_conv2d(
     }
 
     def body(image: tirx.Buffer, v: tirx.Buffer, m: tirx.Buffer, **buffers: tirx.Buffer) -> None:
-        filters.before(buffers)
-        with T.serial(x_shape[0]) as number:
-            cells.copy(buffers["x"], image, number)
-            with T.serial(-(-layer.all_tiles // tiles)) as group:
-                # The last group may hold tiles of the one before it, and make their bytes again.
-                first = tirx.min(group * tiles, layer.all_tiles - tiles)
-                with T.serial(tiles) as tile, T.serial(layer.channels // layer.width) as part:
-                    _input(layer, image, v, first + tile, tile, part)
-                with T.serial(filters.columns) as column:
-                    for part in filters.ready(buffers, column):
-                        _products(layer, v, buffers.get("u", buffers["filters"]), m, column, part)
-                    with T.serial(tiles) as tile, T.serial(layer.register_tile[1]) as block:
-                        _output(layer, m, buffers, (number, first + tile, tile), column, block)
+        _body(layer, threads, (image, v, m), buffers, by_columns)
 
     shape = grid.out_shape(outputs_)
     func = microkernels("winograd", "", {**parameters, "y": (shape, "int8")}, body, scratch)
     return Kernel(f"winograd_{algorithm.name}_conv2d", func.without_attr("wvv.headers"), tuple(constants.values()))
 
 
+def _body(
+    layer: _Layer,
+    threads: int,
+    scratch: tuple[tirx.Buffer, tirx.Buffer, tirx.Buffer],
+    buffers: dict[str, tirx.Buffer],
+    by_columns: bool,
+) -> None:
+    """Images, or groups of tiles, or columns of U, for each thread."""
+    (image, v, m), cells, tiles = scratch, layer.cells, layer.tiles
+    images = cells.x_shape[0]
+
+    def groups(number: Index, some: tuple[Index, Index]) -> None:
+        with T.serial(*some) as group:
+            # The last group may hold tiles of the one before it, and make their bytes again; where another thread has
+            # that one, both write the same.
+            first = tirx.min(group * tiles, layer.all_tiles - tiles)
+            _inputs(layer, image, v, first, (0, tiles))
+            _columns(layer, v, m, buffers, (number, first), (0, layer.filters.columns))
+
+    if layer.filters.form == "whole":
+        with shared_out(threads) as chunk:
+            layer.filters.before(buffers, share(layer.filters.columns, chunk, threads))
+    with shared_out(threads) as chunk:
+        if threads == 1 or images > 1:
+            with T.serial(*share(images, chunk, threads)) as number:
+                cells.copy(buffers["x"], image, number)
+                groups(number, (0, layer.groups))
+        elif not by_columns:
+            some = share(layer.groups, chunk, threads)
+            cells.copy_lines(buffers["x"], image, _lines(layer, some))
+            groups(0, some)
+        else:
+            some = share(tiles, chunk, threads)
+            cells.copy_lines(buffers["x"], image, _lines_of_tiles(layer, some))
+            _inputs(layer, image, v, 0, some)
+    if by_columns:
+        with shared_out(threads) as chunk:
+            _columns(layer, v, m, buffers, (0, 0), share(layer.filters.columns, chunk, threads))
+
+
 def grouping(
-    vectors: Vectors, tiles: int, registers: int, blocking: Blocking = AS_BY_DEFAULT
+    vectors: Vectors,
+    tiles: int,
+    registers: int,
+    blocking: Blocking = AS_BY_DEFAULT,
+    threads: int = 1,
+    by_columns: bool = False,
 ) -> tuple[int, tuple[int, int]]:
     """How many of an image's tiles go together, and the register tile: the best, or that of `blocking` if possible."""
-    found = groupings(vectors, tiles, registers)
+    found = groupings(vectors, tiles, registers, threads, by_columns)
     asked = blocking.get("tiles", 0), (blocking.get("down", 0), blocking.get("across", 0))
     return asked if asked in found else found[0]
 
 
-def groupings(vectors: Vectors, tiles: int, registers: int) -> list[tuple[int, tuple[int, int]]]:
+def groupings(
+    vectors: Vectors, tiles: int, registers: int, threads: int = 1, by_columns: bool = False
+) -> list[tuple[int, tuple[int, int]]]:
     """All of them, those first that need the fewest cycles for all products.
 
-    Loads cost less than products, and a group that does not divide the image makes some tiles twice.
+    Loads cost less than products, and a group that does not divide the image makes some tiles twice. Threads share
+    the groups out, or the columns of the only group; what counts is the thread that has most.
     """
     room = vectors.registers // 2 if vectors.registers > 16 else 8
     choices = [
         (group, (down, across))
-        for group in range(1, min(tiles, _TILES) + 1)
+        for group in (range(tiles, tiles + 1) if by_columns else range(1, min(tiles, _TILES) + 1))
         for across in (4, 2, 1)
         for down in range(1, room // across + 1)
         if registers % across == 0 and group % down == 0
@@ -183,7 +234,9 @@ def groupings(vectors: Vectors, tiles: int, registers: int) -> list[tuple[int, t
         group, (down, across) = choice
         # An accumulator is free again after four cycles, in which two units could have begun eight.
         idle = max(1.0, 8 / (down * across))
-        return -(-tiles // group) * group * idle * (1 + _WEIGHTS / down + _LOAD / across)
+        groups, columns = -(-tiles // group), registers // across
+        most = group * -(-columns // threads) / columns if by_columns else -(-groups // threads) * group
+        return most * idle * (1 + _WEIGHTS / down + _LOAD / across)
 
     return sorted(choices, key=lambda choice: (cost(choice), -choice[0]))
 
@@ -216,6 +269,43 @@ def _input(layer: _Layer, image: tirx.Buffer, v: tirx.Buffer, tile: Expr, place:
         store(v, value, tap * layer.v_step + place * channels + part * width, width)
 
 
+def _lines(layer: _Layer, groups: tuple[Index, Index]) -> tuple[Index, Index]:
+    """Lines of cells that some groups read."""
+    ends = groups[0], tirx.max(groups[1] - 1, 0)
+    first, last = (tirx.min(one * layer.tiles, layer.all_tiles - layer.tiles) for one in ends)
+    return _lines_of_tiles(layer, (first, last + layer.tiles))
+
+
+def _lines_of_tiles(layer: _Layer, tiles: tuple[Index, Index]) -> tuple[Index, Index]:
+    """Lines of cells that some tiles read."""
+    columns, m_h = layer.grid.tiles[1], layer.algorithm.m[0]
+    first, last = (tirx.floordiv(one, columns) * m_h for one in (tiles[0], tiles[1] - 1))
+    return first, last + layer.algorithm.tile[0]
+
+
+def _inputs(layer: _Layer, image: tirx.Buffer, v: tirx.Buffer, first: Index, some: tuple[Index, Index]) -> None:
+    """V of some tiles of the group that begins with tile `first`."""
+    with T.serial(*some) as tile, T.serial(layer.channels // layer.width) as part:
+        _input(layer, image, v, first + tile, tile, part)
+
+
+def _columns(
+    layer: _Layer,
+    v: tirx.Buffer,
+    m: tirx.Buffer,
+    buffers: dict[str, tirx.Buffer],
+    at: tuple[Index, Index],
+    some: tuple[Index, Index],
+) -> None:
+    """The outputs of one group in some columns; `at` is the image and the group's first tile."""
+    number, first = at
+    with T.serial(*some) as column:
+        for part in layer.filters.ready(buffers, column):
+            _products(layer, v, buffers.get("u", buffers["filters"]), m, column, part)
+        with T.serial(layer.tiles) as tile, T.serial(layer.register_tile[1]) as block:
+            _output(layer, m, buffers, (number, first + tile, tile), column, block)
+
+
 def _products(layer: _Layer, v: tirx.Buffer, u: tirx.Buffer, m: tirx.Buffer, column: Expr, part: range) -> None:
     """M as [tap, tile, register, lane] of one column of output channels and some taps."""
     (down, across), lanes = layer.register_tile, layer.vectors.lanes
@@ -242,7 +332,7 @@ def _output(
     layer: _Layer,
     m: tirx.Buffer,
     buffers: dict[str, tirx.Buffer],
-    at: tuple[Expr, Expr, Expr],
+    at: tuple[Index, Expr, Expr],
     column: Expr,
     block: Expr,
 ) -> None:

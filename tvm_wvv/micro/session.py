@@ -131,9 +131,12 @@ class Session:
         library_for(self.options, None)  # refuses what does not run here
         if self.is_archive:
             lowered = self.network(None).lowered
-        else:
-            lowered = pipeline.lower(tflite.load(self.path), for_this_host(self.options), "x86")
-        return OnHost(InProcess(lowered), lowered.inputs, lowered.outputs)
+            return OnHost(InProcess(lowered), lowered.inputs, lowered.outputs)
+        model = tflite.load(self.path)
+        options = for_this_host(self.options)
+        together = tflite.batched(self.path.read_bytes(), options.batch, model.name, str(self.path))
+        compiled = InProcess(pipeline.lower(together, options, "x86"))
+        return OnHost(compiled, model.inputs, model.outputs, options.batch)
 
 
 def for_this_host(options: Options) -> Options:

@@ -57,18 +57,19 @@ def hoist(body: Stmt, alignment: int = ALIGNMENT) -> Hoisted:
         return Hoisted(SeqStmt([*head, rest]) if head else rest, None, 0)
     plan = pack([Tensor(str(n), a.bytes, a.first, a.last) for n, a in enumerate(large)], alignment)
     workspace = tirx.Var("workspace", tvm.ir.PointerType(tvm.ir.PrimType("uint8")))
-    views = _views(large, [plan.offsets[str(n)] for n in range(len(large))], workspace, plan.total_bytes)
-    return Hoisted(SeqStmt([*views, *head, rest]), workspace, plan.total_bytes)
+    places = [plan.offsets[str(n)] for n in range(len(large))]
+    declared = views([a.buffer for a in large], places, workspace, plan.total_bytes)
+    return Hoisted(SeqStmt([*declared, *head, rest]), workspace, plan.total_bytes)
 
 
-def _views(large: Sequence[_Allocation], offsets: Sequence[int], workspace: tirx.Var, total_bytes: int) -> list[Stmt]:
+def views(buffers: Sequence[tirx.Buffer], offsets: Sequence[int], workspace: tirx.Var, total_bytes: int) -> list[Stmt]:
     """`workspace` as bytes, then each buffer as a typed view of it."""
     octets = tirx.decl_buffer((total_bytes,), "uint8", "workspace_bytes")
-    views: list[Stmt] = [DeclBuffer(octets, data=workspace)]
-    for allocation, offset in zip(large, offsets, strict=True):
+    declared: list[Stmt] = [DeclBuffer(octets, data=workspace)]
+    for buffer, offset in zip(buffers, offsets, strict=True):
         address = tirx.call_intrin("handle", "tirx.reinterpret", tirx.address_of(octets[offset]))
-        views.append(DeclBuffer(allocation.buffer, data=address))
-    return views
+        declared.append(DeclBuffer(buffer, data=address))
+    return declared
 
 
 def _without_allocations(stmt: Stmt) -> Stmt:

@@ -55,7 +55,8 @@ _MICROKERNELS: dict[str, dict[str, Maker]] = {
 class LowerIntegerOps:
     """For one target. `offloaded` holds, by layer name, kernels that replace our own, or reasons why none does.
 
-    `mcpu` names an x86 CPU; `main` gets it as its attribute. `tuned` says how layers' kernels are cut, by layer name.
+    `mcpu` names an x86 CPU, on which `threads` share the work; `main` gets both as its attributes. `tuned` says how
+    layers' kernels are cut, by layer name.
     """
 
     def __init__(
@@ -64,14 +65,15 @@ class LowerIntegerOps:
         offloaded: Mapping[str, Kernel | str] = _NONE,
         mcpu: str = "",
         tuned: Mapping[str, Decision] = _AS_ESTIMATED,
+        threads: int = 1,
     ) -> None:
-        self.tuned = tuned
+        self.tuned, self.threads = tuned, threads if target == "x86" else 1
         self.target, self.mcpu = target, x86.resolve(mcpu) if target == "x86" else ""
         self.offloaded = {name: one for name, one in offloaded.items() if isinstance(one, Kernel)}
 
     def transform_module(self, mod: IRModule, _ctx: tvm.transform.PassContext) -> IRModule:
         """The module of kernel calls."""
-        return _Lowering(self.target, mod["main"], self.offloaded, self.mcpu, self.tuned).module()
+        return _Lowering(self.target, mod["main"], self.offloaded, self.mcpu, self.tuned, self.threads).module()
 
 
 class _Lowering:
@@ -84,11 +86,13 @@ class _Lowering:
         offloaded: Mapping[str, Kernel],
         mcpu: str,
         tuned: Mapping[str, Decision],
+        threads: int,
     ) -> None:
-        self.tuned = tuned
+        self.tuned, self.threads = tuned, threads
         self.main, self.target, self.offloaded, self.mcpu = main, target, offloaded, mcpu
         vectors = x86.vectors_of(mcpu)
-        own: dict[str, Maker] = {} if vectors is None else {"x86": partial(x86_kernel, vectors)}
+        shared = None if vectors is None else replace(vectors, threads=threads)
+        own: dict[str, Maker] = {} if shared is None else {"x86": partial(x86_kernel, shared)}
         self.makers = own or _MICROKERNELS.get(target, {})
         self.builder = relax.BlockBuilder()
         self.new: dict[relax.Expr, relax.Expr] = {param: param for param in main.params}
@@ -104,7 +108,8 @@ class _Lowering:
                 result = self.builder.emit_output(self._mapped(self.main.body.body))
             self.builder.emit_func_output(result)
         module = self.builder.get()
-        module["main"] = module["main"].with_attr("layers", self.layers).with_attr("mcpu", self.mcpu)
+        attributes = {"layers": self.layers, "mcpu": self.mcpu, "threads": self.threads}
+        module["main"] = module["main"].with_attrs(attributes)
         return module
 
     def _parts(self, group: Sequence[relax.Binding]) -> Iterable[Sequence[relax.Binding]]:

@@ -36,8 +36,9 @@ class Options:
     `alone` it also takes them, as further inputs, and every layer reads these instead of what the network computed.
     `direct` says whose kernels compute what Winograd does not; `cmsis_nn` is the folder of that library where the user
     named one. `flash_bytes` limits the constants of the whole network: what `auto` takes is then the fastest that fits.
-    `mcpu` is LLVM's name of the CPU that x86 kernels are for, or native; without it they are for any host.
-    `tuned` replaces the tuning database that comes with the package.
+    `mcpu` is LLVM's name of the CPU that x86 kernels are for, or native; without it they are for any host. `threads`
+    share the work of those kernels, and `batch` images go through them together. `tuned` replaces the tuning database
+    that comes with the package.
     Plain values throughout: archives keep the options as JSON.
     """
 
@@ -51,3 +52,5 @@ class Options:
     flash_bytes: int | None = None
     mcpu: str = ""
     tuned: TunedFile | None = None
+    threads: int = 1
+    batch: int = 1

@@ -59,7 +59,7 @@ def _lowered(
     staged = _run([*exposed, RewriteWinograd(decisions)], integer)
     offloaded = {} if library is None else offload(staged, library)
     measured = tuned_layers(integer, decisions, tuned_by(options.tuned), tuned_cpu(target, options.mcpu))
-    module = _run([LowerIntegerOps(target, offloaded, options.mcpu, measured)], staged)
+    module = _run([LowerIntegerOps(target, offloaded, options.mcpu, measured, options.threads)], staged)
     backends = {} if library is None else {name: (library.name, one) for name, one in offloaded.items()}
     reports = report_layers(integer, decisions, constant_bytes(module), backends)
     outputs = _layer_outputs(integer) if options.every_layer else model.outputs

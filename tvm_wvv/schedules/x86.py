@@ -27,9 +27,10 @@ GENERATIONS: tuple[tuple[Vectors, tuple[str, ...]], ...] = (
     (SSE2, ()),
 )
 
-# TVM tells LLVM that pointers under two names never alias. Of kernels in one function, one of which reads what another
-# wrote, that is wrong: LLVM then moves loads before stores. TVM has no attribute against inlining, so it is made dear.
-_NO_INLINING = "-inline-instr-cost:int=100000"
+# TVM tells LLVM, by types of its own, that buffers of different names never overlap. Those that share bytes of a
+# workspace at different times do, and so do those of two kernels, one of which reads what the other wrote: LLVM would
+# move loads before stores. So it is not to use these types, nor to inline, for which TVM has no attribute: it is dear.
+_NO_TYPES, _NO_INLINING = "-enable-tbaa:bool=false", "-inline-instr-cost:int=100000"
 
 
 def schedule(func: tirx.PrimFunc, _blocking: Blocking = AS_BY_DEFAULT) -> tirx.PrimFunc:
@@ -63,7 +64,8 @@ def vectors_of(mcpu: str) -> Vectors | None:
 
 def llvm_target(mcpu: str) -> Target:
     """For a resolved name."""
-    return Target({"kind": "llvm", "cl-opt": [_NO_INLINING], **({"mcpu": mcpu} if mcpu else {})})
+    attributes: dict[str, object] = {"kind": "llvm", "cl-opt": [_NO_INLINING, _NO_TYPES]}
+    return Target(attributes | ({"mcpu": mcpu} if mcpu else {}))
 
 
 def _suggestion(wrong: str) -> str:
