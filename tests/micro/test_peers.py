@@ -30,7 +30,7 @@ def apart(run: peers.Run, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ours_gives_the_references_bytes(threads: int) -> None:
     x = tiny_resnet.images(COUNT)
-    assert not apart(peers.ours(tiny_resnet.model(), x, Options(mcpu="native"), threads), x).any()
+    assert not apart(peers.ours(tiny_resnet.CONTENT, x, Options(mcpu="native"), threads), x).any()
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,10 @@ def memory_bytes(
     x = sample(model, batch)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        if runtime == OURS and not _write_ours(folder, model, x, options):
-            return None
+        if runtime == OURS:
+            together = tflite.batched(content, batch, name, name)
+            if not _write_ours(folder, together, x, replace(options, threads=threads)):
+                return None
         if runtime in ("xnnpack", IN_PROCESS):
             (folder / "network.tflite").write_bytes(content)
             np.save(folder / "x.npy", x)

@@ -44,15 +44,14 @@ def _ours(tvm: Any, folder: Path, _threads: int) -> object:
     weights = tvm.runtime.tensor(np.load(folder / "weights.npy"))
     arena = tvm.runtime.tensor(np.zeros(facts["arena_bytes"], np.uint8))
     output = tvm.runtime.empty(facts["output"], "int8")
-    for image in np.load(folder / "x.npy"):
-        library["main"](tvm.runtime.tensor(image[np.newaxis]), output, weights, arena)
+    library["main"](tvm.runtime.tensor(np.load(folder / "x.npy")), output, weights, arena)
     return library, weights, arena, output
 
 
 def _in_process(peers: Any, folder: Path, threads: int) -> object:
     content, x = (folder / "network.tflite").read_bytes(), np.load(folder / "x.npy")
     options = peers.Options(mcpu=json.loads((folder / "facts.json").read_text(encoding="utf-8"))["mcpu"])
-    run = peers.ours(peers.tflite.from_bytes(content, "network", "network"), x, options, threads)
+    run = peers.ours(content, x, options, threads)
     run()
     return run
 
