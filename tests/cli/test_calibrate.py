@@ -150,4 +150,4 @@ def test_recipes_are_checked_by_every_command(recipe: Path, tmp_path: Path):
     archive = tmp_path / "d.tar"
     assert wvv("compile", "digits", "-o", archive, *M4).status == 0
     line = wvv("eval", archive, "--board", "x86", "--data", "digits", "--recipe", recipe).line
-    assert "too late for --winograd, --layer and --recipe" in line
+    assert "too late for --winograd, --layer, --recipe and --mcpu" in line

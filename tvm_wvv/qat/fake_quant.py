@@ -97,9 +97,13 @@ class LearnedScale(nn.Module):
             self.log2.copy_(scale.to(self.log2).log2().expand_as(self.log2))
 
     def exported(self) -> StageQuantizer:
-        """The value that compilers read. Scales are those that forward used, to the last bit."""
+        """The value that compilers read. Scales are those that forward used, in the nine digits that tell every float32
+        from its neighbours: a recipe has thousands of them.
+        """
         with torch.no_grad():
-            scale = self().double().flatten().tolist()
+            scale = self().flatten().tolist()
+        if not self.power_of_two:
+            scale = [float(f"{one:.9g}") for one in scale]
         return StageQuantizer(self.bits, tuple(scale), self.granularity, (0,), self.power_of_two)
 
 

@@ -71,7 +71,7 @@ def _bias_in_steps(bias: Tensor, unit: Tensor) -> Tensor:
 def on_grid(real: Tensor, grid: Tensor) -> Tensor:
     """The multiple of `grid` next to `real`, halves up, and a quarter of a step further from zero: whatever is rounded
     to the nearest step of 2^n of them thereafter then has its halves away from zero, as the last requantization has
-    (numerics.md, N17).
+    (`quant.requantize`).
     """
     whole = (real / grid + 0.5).floor()
     return (whole + 0.25 * whole.sign()) * grid
