@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tiny_resnet
@@ -23,7 +25,8 @@ def test_the_model_computes_what_the_reference_computes() -> None:
     content, name = to_onnx(integer(tiny_resnet.model()), x.shape)
     model = onnx.load_from_string(content)
     cells = (x.astype(np.int16) + 128).astype(np.uint8).transpose(0, 3, 1, 2)
-    output = np.asarray(ReferenceEvaluator(model).run([name], {INPUT: cells})[0])
+    found: Any = ReferenceEvaluator(model).run([name], {INPUT: cells})
+    output = np.asarray(found[0])
     assert output.dtype == np.uint8
     apart = np.abs(output.astype(np.int16) - 128 - tiny_resnet.expected(x))
     # It rounds once where the reference rounds twice, in every layer.
