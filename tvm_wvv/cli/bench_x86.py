@@ -34,6 +34,8 @@ _INSTALL = "pip install 'tvm_wvv[peers]', as make bench-x86 does"
 
 def main() -> None:
     """The command line; what a user can mend is one line and exit 2."""
+    # ncnn's threads would go on spinning for so long that those of whoever comes next find no core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         typer.run(command)
     except WvvError as error:

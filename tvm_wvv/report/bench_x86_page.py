@@ -21,7 +21,8 @@ Compared with {versions}.
 
 - All runtimes in one process, calls taking turns, at least 50 rounds; in each round a runtime is called twice and the
   second call counts. Times are medians; a ratio is the median of the ratios within a round, with its quartiles.
-- One thread: processor time of the thread. Several: elapsed time, which on a shared machine says less.
+- One thread: processor time of the thread. Several: elapsed time, which on a shared machine says less; OpenMP's threads
+  (ncnn) sleep between calls, for spinning they would take the core from the next one.
 - ResNet-8 is MLPerf Tiny's. ResNet-20 (32x32) and ResNet-18 (224x224) are networks of random int8 weights that the
   command makes (`tvm_wvv/models/random_resnets.py`). Input is random.
 - XNNPACK is LiteRT's default delegate on the same file. onnxruntime has the same weights as a QDQ model in NCHW and
