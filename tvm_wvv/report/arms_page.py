@@ -23,6 +23,8 @@ compute on a board. All arms start from the float row's weights and see the same
 _FIGURES = f"""
 ![Accuracy against multiplications]({COST_FIGURE})
 
+Open marks are before training, triangles below what is drawn; arms of one algorithm stand side by side.
+
 ![Loss while training]({CURVES_FIGURE})
 
 ![Values of each stage and their clips]({STAGES_FIGURE})

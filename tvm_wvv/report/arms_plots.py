@@ -14,7 +14,10 @@ from tvm_wvv.report.arms_page import COST_FIGURE, CURVES_FIGURE, STAGES_FIGURE
 from tvm_wvv.report.multiplications import RESNET20
 from tvm_wvv.report.study_plots import check_drawing, save
 
-_COLORS = ("#1f4e79", "#5b8db8", "#b8542b", "#7a9e4a", "#8a5aa8", "#c3a24a", "#4aa8a0", "#a0a0a0", "#d07f9f", "#333333")
+_COLORS = (
+    "#1f4e79", "#5b8db8", "#b8542b", "#7a9e4a", "#8a5aa8", "#c3a24a",
+    "#4aa8a0", "#a0a0a0", "#d07f9f", "#333333", "#e0452f", "#2f9e44",
+)  # fmt: skip
 _BINS = np.linspace(-2.0, 2.0, 81)
 _SMOOTH = 5  # points of the log in one of the curve
 
@@ -63,7 +66,7 @@ def _cost(arms: Sequence[Arm], reference: Mapping[str, float]) -> Any:
     name = next(iter(reference))
     figure, (axes,) = _figure(1, (8, 4))
     axes.axhline(reference[name], color="#888888", linewidth=0.8, linestyle="--")
-    axes.annotate("FP32", (1.0, reference[name]), xytext=(0, 3), textcoords="offset points", fontsize=8)
+    axes.annotate("FP32", (0.7, reference[name]), xytext=(0, 3), textcoords="offset points", fontsize=8)
     # Arms of one algorithm would lie on each other.
     places = _apart([1 / arm.saving(RESNET20) for arm in arms])
     least = min(min(arm.trained[name] for arm in arms), reference[name]) - 2
