@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from kernel_run import LlvmKernel
+from strategies import SingleOp
 from tvm.target.codegen import target_has_features
 
 from tvm_wvv.kernels.kernel import Kernel
@@ -29,3 +31,13 @@ def made(cpu: str, op: ops.Operator, shapes: list[tuple[int, ...]], constants: t
     vectors = x86.vectors_of(cpu)
     assert vectors is not None
     return x86_kernel(vectors, [op], [shapes], [constants])
+
+
+def check(cpu: str, case: SingleOp, seed: int) -> None:
+    """The kernel of one operator, where there is one, against the oracle."""
+    kernel = made(require(cpu), case.op, list(case.inputs), case.constants)
+    if kernel is None:
+        return
+    run = LlvmKernel(kernel.func, cpu)
+    for one in zip(*case.samples(seed), strict=True):
+        np.testing.assert_array_equal(run([*one, *kernel.constants]), case.oracle(one))

@@ -13,7 +13,7 @@ from strategies import SingleOp, conv_models, dense_models, seeds
 from tvm import tirx
 from tvm.tirx.script import builder as T  # noqa: N812 (the name that TensorIR is written with)
 from winograd_cases import WinogradCase, winograd_cases
-from x86_cases import CPUS, SLOW, made, require
+from x86_cases import CPUS, SLOW, check, made, require
 
 from tvm_wvv.kernels import x86_winograd
 from tvm_wvv.kernels.microkernel import microkernels
@@ -39,13 +39,7 @@ from tvm_wvv.transforms.modular import quotient
 @SLOW
 @given(data=st.data(), seed=seeds)
 def test_random_layers(cpu: str, models: st.SearchStrategy[SingleOp], data: st.DataObject, seed: int) -> None:
-    case = data.draw(models)
-    kernel = made(require(cpu), case.op, list(case.inputs), case.constants)
-    if kernel is None:
-        return
-    run = LlvmKernel(kernel.func, cpu)
-    for one in zip(*case.samples(seed), strict=True):
-        np.testing.assert_array_equal(run([*one, *kernel.constants]), case.oracle(one))
+    check(cpu, data.draw(models), seed)
 
 
 def conv(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernel_run import LlvmKernel
 from strategies import depthwise_models, seeds
-from x86_cases import CPUS, SLOW, made, require
+from x86_cases import CPUS, SLOW, check, made, require
 
 from tvm_wvv.quant import operators as ops
 from tvm_wvv.quant.fixed_point import to_float32
@@ -21,13 +21,7 @@ from tvm_wvv.reference.apply import apply
 @SLOW
 @given(data=st.data(), seed=seeds)
 def test_random_layers(cpu: str, data: st.DataObject, seed: int) -> None:
-    case = data.draw(depthwise_models())
-    kernel = made(require(cpu), case.op, list(case.inputs), case.constants)
-    if kernel is None:
-        return
-    run = LlvmKernel(kernel.func, cpu)
-    for one in zip(*case.samples(seed), strict=True):
-        np.testing.assert_array_equal(run([*one, *kernel.constants]), case.oracle(one))
+    check(cpu, data.draw(depthwise_models()), seed)
 
 
 def depthwise(

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tvm_wvv.errors import WvvError
+from tvm_wvv.models.resnet20_folder import LOG, RESULT
 from tvm_wvv.plan.stage_values import StageValues
-from tvm_wvv.report.arms import LOG, RESULT, Arm, read_arm, read_log
+from tvm_wvv.report.arms import Arm, read_arm, read_log
 from tvm_wvv.report.arms_page import COST_FIGURE, CURVES_FIGURE, STAGES_FIGURE, page
 from tvm_wvv.report.multiplications import RESNET20
 

@@ -9,6 +9,7 @@ torch (to make the network that training began with) and matplotlib.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,11 +28,12 @@ from tvm_wvv.micro.in_process import InProcess
 from tvm_wvv.micro.progress import Progress
 from tvm_wvv.micro.runners import OnHost
 from tvm_wvv.models import resnet20_float, resnet20_weights
+from tvm_wvv.models.resnet20_folder import DIRECT, LOG, MODEL, RECIPE, RESULT
 from tvm_wvv.passes import pipeline
 from tvm_wvv.passes.options import Options, RecipeFile
 from tvm_wvv.plan.stage_values import stage_values
 from tvm_wvv.quant.recipe import parse_recipe, recipe_text
-from tvm_wvv.report.arms import DIRECT, EXACT, LOG, RESULT, Arm, read_arm
+from tvm_wvv.report.arms import EXACT, Arm, read_arm
 from tvm_wvv.report.arms_page import page
 from tvm_wvv.report.arms_plots import check_drawing, draw
 from tvm_wvv.report.multiplications import RESNET20
@@ -46,33 +48,50 @@ _LAYER, _SOURCE, _DRAWN = "layer2/1/conv1", "layer2/0/add", 16
 
 
 def measured(folder: Path, data: Path, tests: Mapping[str, LabelledImages], progress: Progress) -> dict[str, Any]:
-    """Top-1 by test set of what training began with and of what it left; kept in the folder."""
-    kept = folder / ACCURACY
+    """Top-1 by test set of what training began with and of what it left; kept in the folder, for this network and as
+    many images.
+    """
+    kept, end = folder / ACCURACY, _end(folder)
+    of = {"model": hashlib.sha256(end[0] + end[1].encode()).hexdigest(), "images": _counts(tests)}
     if kept.exists():
         found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
-        return found
-    found = {}
-    for when, (model, recipe) in (("untrained", _start(folder, data)), ("trained", _end(folder))):
-        runner = _compiled(model, recipe, folder.name)
-        found[when] = {name: _top1(runner, one, progress, f"{folder.name} {when}") for name, one in tests.items()}
-    if json.loads((folder / RESULT).read_text(encoding="utf-8"))["arm"] == DIRECT:
-        runner = _compiled(*_end(folder), folder.name, winograd=EXACT)
-        found["exact"] = {name: _top1(runner, one, progress, f"{folder.name} {EXACT}") for name, one in tests.items()}
+        if found.get("of") == of:
+            return found
+
+    def top1(network: tuple[bytes, str], what: str, winograd: str = "auto") -> dict[str, float]:
+        runner = _compiled(*network, folder.name, winograd=winograd)
+        return {name: _top1(runner, one, progress, f"{folder.name} {what}") for name, one in tests.items()}
+
+    found = {"of": of, "untrained": top1(_start(folder, data), "untrained"), "trained": top1(end, "trained")}
+    if _result(folder)["arm"] == DIRECT:
+        found["exact"] = top1(end, EXACT, EXACT)
     with replacing(kept) as path:
         path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
 
 
+def _counts(tests: Mapping[str, LabelledImages]) -> dict[str, int]:
+    return {name: len(one.labels) for name, one in tests.items()}
+
+
 def _end(folder: Path) -> tuple[bytes, str]:
-    return (folder / "model.tflite").read_bytes(), (folder / "recipe.json").read_text(encoding="utf-8")
+    try:
+        return (folder / MODEL).read_bytes(), (folder / RECIPE).read_text(encoding="utf-8")
+    except OSError as error:
+        reason = "a float arm, or one that is not finished, has no place among these"
+        raise WvvError(f"{folder}: no exported network ({error.strerror or error}): {reason}") from error
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    return result
 
 
 def _start(folder: Path, data: Path) -> tuple[bytes, str]:
     """The calibrated network before the first step, made anew from the arm's settings."""
     from tvm_wvv.models.resnet20_train import started
 
-    result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    content, recipe = started(data / WEIGHTS, [str(data / name) for name in TRAINING], result)
+    content, recipe = started(data / WEIGHTS, [str(data / name) for name in TRAINING], _result(folder))
     return content, recipe_text(recipe)
 
 
@@ -109,10 +128,9 @@ def _write(arms: Sequence[Arm], chosen: argparse.Namespace, tests: Mapping[str, 
     pictures = next(iter(tests.values())).images[:_DRAWN]
     values = _values(model, recipe, before, pictures)
     draw(arms, reference, values, f"{shown.title}, layer {_LAYER}", chosen.output)
-    sizes = {name: len(one.labels) for name, one in tests.items()}
     made_by = f"Then `python -m tvm_wvv.cli.arms RUNS DATA -o docs`. The code that trained: {chosen.commit}."
     with replacing(chosen.output / PAGE) as path:
-        path.write_text(page(arms, reference, sizes, made_by), encoding="utf-8")
+        path.write_text(page(arms, reference, _counts(tests), made_by), encoding="utf-8")
 
 
 def _values(model: bytes, recipe: str, before: str, pictures: np.ndarray) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from tvm_wvv.kernels.cmsis_nn import SHIM
 from tvm_wvv.micro.aot import Copy, Port, Program, Skip, Step
@@ -111,7 +112,8 @@ def _structure(kind: str, name: str, ports: Sequence[Port]) -> str:
 
 
 def _body(program: Program) -> str:
-    return layer_calls(program, lambda step: _statements(program, step), "wvv_layer_mark({}u);")
+    pointer = partial(_pointer, program)
+    return layer_calls(program, lambda step: statements(program, step, pointer), "wvv_layer_mark({}u);")
 
 
 def layer_calls(program: Program, statements: Callable[[Step], list[str]], mark: str) -> str:
@@ -129,14 +131,15 @@ def layer_calls(program: Program, statements: Callable[[Step], list[str]], mark:
     return "".join(f"  {line}\n" for line in lines)
 
 
-def _statements(program: Program, step: Step) -> list[str]:
+def statements(program: Program, step: Step, pointer: Callable[[Place], str]) -> list[str]:
+    """The C of one step; `pointer` says where a place is."""
     match step:
         case Skip():
             return []
         case Copy():
             target = program.outputs[step.output].name
-            return [f"memcpy(outputs->{target}, {_pointer(program, step.source)}, {step.bytes}u);"]
-    pointers = [_pointer(program, place) for place in step.arguments]
+            return [f"memcpy(outputs->{target}, {pointer(step.source)}, {step.bytes}u);"]
+    pointers = [pointer(place) for place in step.arguments]
     if step.workspace is not None:
         pointers.append(f"arena + {step.workspace}")
     return [f"{step.function}({', '.join(pointers)});"]

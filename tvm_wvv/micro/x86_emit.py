@@ -10,9 +10,10 @@ Kernels are never reached on a CPU that lacks something: the calls return a stat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from tvm_wvv.micro.aot import Copy, Invoke, Program, Skip, Step
-from tvm_wvv.micro.emit_run import interface_header, layer_calls
+from tvm_wvv.micro.aot import Copy, Invoke, Program
+from tvm_wvv.micro.emit_run import interface_header, layer_calls, statements
 from tvm_wvv.micro.storage import Place
 from tvm_wvv.micro.x86_program import ALIGNMENT, MachineCode
 from tvm_wvv.schedules.x86_features import Feature
@@ -146,20 +147,8 @@ def _features(features: Sequence[Feature]) -> str:
 
 
 def _body(code: MachineCode) -> str:
-    return layer_calls(code.program, lambda step: _statements(code, step), "WVV_MARK({});")
-
-
-def _statements(code: MachineCode, step: Step) -> list[str]:
-    match step:
-        case Skip():
-            return []
-        case Copy():
-            target = code.program.outputs[step.output].name
-            return [f"memcpy(outputs->{target}, {_pointer(code, step.source)}, {step.bytes}u);"]
-    pointers = [_pointer(code, place) for place in step.arguments]
-    if step.workspace is not None:
-        pointers.append(f"arena + {step.workspace}")
-    return [f"{step.function}({', '.join(pointers)});"]
+    program, pointer = code.program, partial(_pointer, code)
+    return layer_calls(program, lambda step: statements(program, step, pointer), "WVV_MARK({});")
 
 
 def _pointer(code: MachineCode, place: Place) -> str:

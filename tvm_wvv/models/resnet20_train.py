@@ -17,6 +17,7 @@ from tvm_wvv.data.labelled import LabelledImages
 from tvm_wvv.errors import WvvError
 from tvm_wvv.models import resnet20_exact, resnet20_weights
 from tvm_wvv.models.resnet20_export import export
+from tvm_wvv.models.resnet20_folder import DIRECT, FLOAT, LOG, MODEL, RECIPE, RESULT
 from tvm_wvv.models.resnet20_graph import CLASSES, INPUT_SHAPE
 from tvm_wvv.models.resnet20_torch import Network
 from tvm_wvv.qat.batches import Pictures
@@ -27,8 +28,6 @@ from tvm_wvv.qat.train import Settings, Watch, classes, train
 from tvm_wvv.quant.recipe import Recipe, recipe_text
 from tvm_wvv.transforms.catalog import axis_of, variant
 
-DIRECT, FLOAT = "direct:int8", "fp32"
-LOG, MODEL, RECIPE, RESULT = "log.jsonl", "model.tflite", "recipe.json", "result.json"
 _CALIBRATION_IMAGES = 512
 Report = Callable[[dict[str, Any]], None]
 

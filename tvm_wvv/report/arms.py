@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from tvm_wvv.errors import WvvError
+from tvm_wvv.models.resnet20_folder import DIRECT, LOG, RESULT
 from tvm_wvv.report.multiplications import NetworkShape, saving
 from tvm_wvv.transforms.catalog import variant
 
-DIRECT, EXACT = "direct:int8", "f4c:exact"
-RESULT, LOG = "result.json", "log.jsonl"
+EXACT = "f4c:exact"
 
 
 @dataclass(frozen=True)
