@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,16 @@ from resnet20_random import random_images, random_state  # noqa: E402
 
 from tvm_wvv.cli.main import execute  # noqa: E402
 from tvm_wvv.frontends import tflite  # noqa: E402
+from tvm_wvv.qat import fused  # noqa: E402
 from tvm_wvv.quant.recipe import load_recipe  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _plain_torch_afterwards() -> Iterator[None]:
+    """The command chooses kernels for its process, which here goes on with other tests."""
+    yield
+    fused.use(False)
+
 
 FILES = {"checkpoint.pt", "log.jsonl", "model.tflite", "recipe.json", "result.json"}
 
